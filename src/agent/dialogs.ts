@@ -1,0 +1,63 @@
+import type { Clock } from "../clock.ts";
+import type { PiRecord } from "./pi.ts";
+
+/** Dialogs of pi's extensions that wait for an answer; the other methods of `extension_ui_request` want none. */
+const ASKING = new Set(["select", "confirm", "input", "editor"]);
+
+/** How a dialog ended: an answer, a cancellation, or nobody in time. */
+export interface DialogResult {
+  readonly value?: string;
+  readonly confirmed?: boolean;
+  readonly cancelled?: true;
+}
+
+/**
+ * The dialogs that are open in a session. Each is answered once: the first answer wins, later ones are told so.
+ */
+export class Dialogs {
+  readonly #open = new Map<string, { request: PiRecord; cancelTimer: () => void }>();
+  readonly #clock: Clock;
+  readonly #resolved: (id: string, result: DialogResult) => void;
+
+  /** @param resolved - told of every dialog's end, so that all clients close it */
+  constructor(clock: Clock, resolved: (id: string, result: DialogResult) => void) {
+    this.#clock = clock;
+    this.#resolved = resolved;
+  }
+
+  /** The requests that still wait, for a client that comes late. */
+  get open(): PiRecord[] {
+    return [...this.#open.values()].map(({ request }) => request);
+  }
+
+  /** Takes note of a request if it wants an answer. */
+  ask(request: PiRecord): void {
+    const { id, method, timeout } = request;
+    if (typeof id !== "string" || !ASKING.has(String(method))) return;
+    // pi answers itself after `timeout` milliseconds, without a word.
+    const cancelTimer =
+      typeof timeout === "number" && timeout > 0
+        ? this.#clock.after(timeout, () => this.#close(id, { cancelled: true }))
+        : () => {};
+    this.#open.set(id, { request, cancelTimer });
+  }
+
+  /** True if this answer is the first; the caller passes it on to pi. */
+  answer(id: string, result: DialogResult): boolean {
+    return this.#close(id, result);
+  }
+
+  /** The process that asked is gone. */
+  cancelAll(): void {
+    for (const id of this.#open.keys()) this.#close(id, { cancelled: true });
+  }
+
+  #close(id: string, result: DialogResult): boolean {
+    const dialog = this.#open.get(id);
+    if (dialog === undefined) return false;
+    dialog.cancelTimer();
+    this.#open.delete(id);
+    this.#resolved(id, result);
+    return true;
+  }
+}

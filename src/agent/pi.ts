@@ -1,0 +1,210 @@
+import type { Clock } from "../clock.ts";
+import { LineSplitter } from "./jsonl.ts";
+import { killMarked, MARK } from "./orphans.ts";
+
+/** How to start one pi process. */
+export interface PiLaunch {
+  /** Program and arguments, `--mode rpc` included. */
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A record for pi's stdin. */
+export type PiCommand = Readonly<Record<string, unknown>> & { readonly type: string };
+
+/** A record from pi's stdout: a response or an event. */
+export interface PiRecord {
+  readonly type: string;
+  readonly [key: string]: unknown;
+}
+
+export interface PiResponse extends PiRecord {
+  readonly type: "response";
+  readonly command: string;
+  readonly success: boolean;
+  readonly data?: unknown;
+  readonly error?: string;
+}
+
+/** How a process ended. */
+export interface PiExit {
+  readonly code: number | null;
+  readonly signal: string | number | null;
+}
+
+export interface PiObserver {
+  /** Every record that is not the answer to a request, in order, with its own text (one line of JSON). */
+  event(record: PiRecord, line: string): void;
+  /** A line of stderr, cut to 2,000 characters. */
+  stderr(line: string): void;
+  /** Something on stdout that is no record: too long, or not JSON. */
+  garbage(reason: string): void;
+}
+
+/** Longest record read from pi: a whole conversation with images comes as one. Bytes. */
+const MAX_RECORD_BYTES = 64 * 1024 * 1024;
+const MAX_STDERR_LINE_BYTES = 2000;
+/** How long the output of a process that has ended is still read, ms. */
+const ORPHAN_WAIT_MS = 1000;
+const ENDED = "the agent's process ended";
+
+interface Pending {
+  resolve(response: PiResponse): void;
+  reject(error: Error): void;
+  readonly label: string | number | undefined;
+}
+
+/** Raised for requests that pi can no longer answer. */
+export class PiExited extends Error {
+  override readonly name = "PiExited";
+}
+
+/**
+ * One `pi --mode rpc` process, in a process group of its own.
+ *
+ * Requests are correlated by ids of ours; every pending one is rejected when the process ends, and with it ends
+ * everything it started.
+ */
+export class Pi {
+  readonly #child: Bun.Subprocess<"pipe", "pipe", "pipe">;
+  readonly #mark: string;
+  readonly #observer: PiObserver;
+  readonly #clock: Clock;
+  readonly #pending = new Map<string, Pending>();
+  #nextId = 1;
+  #ended = false;
+  /** Settles once the process, its output and all that it started have gone. */
+  readonly exited: Promise<PiExit>;
+
+  /** @throws {Error} if the program can't be started */
+  constructor({ argv, cwd, env }: PiLaunch, observer: PiObserver, clock: Clock) {
+    this.#mark = crypto.randomUUID();
+    this.#observer = observer;
+    this.#clock = clock;
+    this.#child = Bun.spawn([...argv], {
+      cwd,
+      env: { ...env, [MARK]: this.#mark },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+      detached: true,
+    });
+    this.exited = this.#watch(Promise.allSettled([this.#readStdout(), this.#readStderr()]));
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /**
+   * Sends a command and waits for its response, which may be `success: false`.
+   *
+   * @param command - a record without `id`
+   * @param label - the caller's own name for the request, see {@link labelOf}
+   * @throws {PiExited} if the process ends first
+   */
+  request(command: PiCommand, label?: string | number): Promise<PiResponse> {
+    const id = `nest-${this.#nextId++}`;
+    const { promise, resolve, reject } = Promise.withResolvers<PiResponse>();
+    if (this.#ended) reject(new PiExited(ENDED));
+    else {
+      this.#pending.set(id, { resolve, reject, label });
+      this.notify({ ...command, id });
+    }
+    return promise;
+  }
+
+  /** The label of the pending request that pi knows as `id`; some events name it. */
+  labelOf(id: unknown): string | number | undefined {
+    return this.#pending.get(id as string)?.label;
+  }
+
+  /** Sends a record that has no response. */
+  notify(record: PiCommand): void {
+    if (this.#ended) return;
+    try {
+      this.#child.stdin.write(`${JSON.stringify(record)}\n`);
+      // A broken pipe shows as the exit that caused it.
+      void Promise.resolve(this.#child.stdin.flush()).catch(() => {});
+    } catch {
+      // As above.
+    }
+  }
+
+  /** Ends the process: SIGTERM, on which pi ends its tools, then SIGKILL to the whole group after `graceMs`. */
+  async stop(graceMs: number): Promise<PiExit> {
+    this.#child.kill("SIGTERM");
+    const cancel = this.#clock.after(graceMs, () => {
+      try {
+        process.kill(-this.#child.pid, "SIGKILL");
+      } catch {
+        // It ended in the meantime.
+      }
+    });
+    try {
+      return await this.exited;
+    } finally {
+      cancel();
+    }
+  }
+
+  async #watch(output: Promise<unknown>): Promise<PiExit> {
+    await this.#child.exited;
+    this.#ended = true;
+    // First the tools: an orphan that holds stdout open would keep the readers waiting. One that can't be found
+    // may hold it for ever, so the wait has an end.
+    killMarked(this.#mark);
+    await Promise.race([output, new Promise<void>((go) => this.#clock.after(ORPHAN_WAIT_MS, go))]);
+    for (const { reject } of this.#pending.values()) reject(new PiExited(ENDED));
+    this.#pending.clear();
+    return { code: this.#child.exitCode, signal: this.#child.signalCode };
+  }
+
+  async #readStdout(): Promise<void> {
+    const lines = new LineSplitter(MAX_RECORD_BYTES);
+    const decoder = new TextDecoder();
+    for await (const chunk of this.#child.stdout) {
+      lines.push(
+        chunk,
+        (line) => this.#record(decoder.decode(line)),
+        (bytes) => this.#observer.garbage(`a record of ${bytes} bytes`),
+      );
+    }
+  }
+
+  async #readStderr(): Promise<void> {
+    const lines = new LineSplitter(MAX_STDERR_LINE_BYTES);
+    const decoder = new TextDecoder();
+    for await (const chunk of this.#child.stderr) {
+      lines.push(
+        chunk,
+        (line) => this.#observer.stderr(decoder.decode(line)),
+        (bytes) => this.#observer.stderr(`(a line of ${bytes} bytes)`),
+      );
+    }
+  }
+
+  #record(line: string): void {
+    let record: PiRecord;
+    try {
+      record = JSON.parse(line) as PiRecord;
+      if (typeof record?.type !== "string") throw new TypeError("no type");
+    } catch {
+      this.#observer.garbage("a line that is no JSON record");
+      return;
+    }
+    if (record.type !== "response") {
+      this.#observer.event(record, line);
+      return;
+    }
+    const id = record["id"] as string;
+    const pending = this.#pending.get(id);
+    if (pending === undefined) {
+      this.#observer.garbage("a response to no request");
+      return;
+    }
+    this.#pending.delete(id);
+    pending.resolve(record as PiResponse);
+  }
+}

@@ -1,0 +1,248 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log/log.ts";
+import type { Command, Image, InlineImage } from "./commands.ts";
+import { type DialogResult, Dialogs } from "./dialogs.ts";
+import type { Journal } from "./journal.ts";
+import type { Agent, ModelChoice } from "./launch.ts";
+import type { ModelProbe } from "./model-probe.ts";
+import { type PiExit, PiExited, type PiRecord, type PiResponse } from "./pi.ts";
+import { hidePaths, type HostPaths, publicData, publicEvent } from "./public-view.ts";
+import { AgentUnavailable, Supervisor } from "./supervisor.ts";
+
+/** The answer to a command. */
+export type Reply =
+  | { readonly success: true; readonly data?: unknown }
+  | { readonly success: false; readonly error: string; readonly code?: string };
+
+export interface SessionOptions {
+  readonly name: string;
+  /** The agent's working folder, absolute. */
+  readonly cwd: string;
+  /** Where its conversations are kept, absolute; made with mode 0700. */
+  readonly dir: string;
+  readonly agent: Agent;
+  readonly models: ModelProbe;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Fetches an image from the vault. @throws {Error} whose message may be shown */
+  readonly readImage: (path: string) => InlineImage;
+}
+
+/** Prompts whose keys are remembered, count. */
+const MAX_KEYS = 1000;
+
+/**
+ * One named, long-lived conversation with one pi process.
+ *
+ * Commands reach pi in the order of the calls. Every event of pi's is numbered into the journal, and events of ours
+ * beside them: `agent_exit` and `agent_ready` around a crash, `extension_ui_resolved` when a dialog is over.
+ */
+export class Session {
+  readonly name: string;
+  readonly journal: Journal;
+  readonly #options: SessionOptions;
+  readonly #supervisor: Supervisor;
+  readonly #dialogs: Dialogs;
+  readonly #subscribers = new Set<() => void>();
+  readonly #keys = new Map<string, Promise<Reply>>();
+  #paths: HostPaths;
+  #model: ModelChoice | undefined;
+  #busy = false;
+  #wasReady = false;
+
+  constructor(options: SessionOptions) {
+    this.name = options.name;
+    this.journal = options.journal;
+    this.#options = options;
+    this.#paths = options.agent.hostPaths(options.cwd, options.dir);
+    this.#dialogs = new Dialogs(options.clock, (id, result) => {
+      this.#append({ type: "extension_ui_resolved", id, ...result });
+    });
+    this.#supervisor = new Supervisor(
+      () => this.#launch(),
+      {
+        event: (record, line) => this.#onEvent(record, line),
+        ready: (pid) => this.#onReady(pid),
+        exited: (exit, restartMs) => this.#onExit(exit, restartMs),
+      },
+      options.clock,
+      options.log,
+    );
+  }
+
+  /** `busy` from the start of a turn until the agent has settled. */
+  get state(): "idle" | "busy" {
+    return this.#busy ? "busy" : "idle";
+  }
+
+  /** True where answers come from the script and not from a model. */
+  get isScripted(): boolean {
+    return this.#model === "scripted";
+  }
+
+  /** Dialogs that wait for an answer, as pi asked them. */
+  get openDialogs(): PiRecord[] {
+    return this.#dialogs.open;
+  }
+
+  /** Starts the agent if it does not run; settles when it answers or could not be started. Never rejects. */
+  open(): Promise<void> {
+    return this.#supervisor.start();
+  }
+
+  /** `wake` is called after every new entry of the journal; the returned function ends that. */
+  subscribe(wake: () => void): () => void {
+    this.#subscribers.add(wake);
+    return () => this.#subscribers.delete(wake);
+  }
+
+  /** Runs a command. It is handed to pi before this returns, if pi runs; the reply never rejects. */
+  submit(command: Command): Promise<Reply> {
+    if (command.type === "extension_ui_response")
+      return Promise.resolve(this.#answerDialog(command));
+    const { key, ...fields } = command.fields as { key?: string };
+    return key === undefined ? this.#run(command, fields) : this.#runOnce(key, command, fields);
+  }
+
+  /** Ends the agent for good: SIGTERM, then SIGKILL after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    await this.#supervisor.stop(graceMs);
+    this.#dialogs.cancelAll();
+  }
+
+  async #launch() {
+    const { agent, models, cwd, dir } = this.#options;
+    this.#model = await models.choose();
+    // Scripted talk has no place in a real conversation.
+    const sessionDir = this.#model === "scripted" ? join(dir, "scripted") : dir;
+    mkdirSync(sessionDir, { recursive: true, mode: 0o700 });
+    mkdirSync(cwd, { recursive: true });
+    this.#paths = agent.hostPaths(cwd, sessionDir);
+    return agent.launch(cwd, sessionDir, this.#model);
+  }
+
+  #runOnce(key: string, command: Command, fields: Record<string, unknown>): Promise<Reply> {
+    const first = this.#keys.get(key);
+    if (first !== undefined) return first;
+    const reply = this.#run(command, fields).then((result) => {
+      // What was refused has not run, so its key is free again.
+      if (!result.success) this.#keys.delete(key);
+      return result;
+    });
+    this.#keys.set(key, reply);
+    if (this.#keys.size > MAX_KEYS) this.#keys.delete(this.#keys.keys().next().value as string);
+    return reply;
+  }
+
+  async #run({ type, id }: Command, fields: Readonly<Record<string, unknown>>): Promise<Reply> {
+    let request: Promise<PiResponse>;
+    try {
+      request = this.#supervisor.request({ ...this.#withImages(fields), type }, id);
+    } catch (error) {
+      return { success: false, code: "image_unavailable", error: (error as Error).message };
+    }
+    try {
+      return this.#replyOf(await request);
+    } catch (error) {
+      if (error instanceof PiExited) {
+        return {
+          success: false,
+          code: "agent_exited",
+          error: `Cannot run "${type}": ${error.message}`,
+        };
+      }
+      if (error instanceof AgentUnavailable) {
+        return {
+          success: false,
+          code: "agent_unavailable",
+          error: `Cannot run "${type}": ${error.message}`,
+        };
+      }
+      throw error;
+    }
+  }
+
+  #replyOf({ command, success, data, error }: PiResponse): Reply {
+    if (!success) return { success, error: hidePaths(String(error), this.#paths) };
+    return data === undefined
+      ? { success }
+      : { success, data: publicData(command, data, this.#paths) };
+  }
+
+  #withImages(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const images = fields["images"] as readonly Image[] | undefined;
+    if (images === undefined) return fields;
+    return {
+      ...fields,
+      images: images.map((image) =>
+        "vault" in image ? this.#options.readImage(image.vault) : image,
+      ),
+    };
+  }
+
+  #answerDialog({ id, fields }: Command): Reply {
+    const result = fields as DialogResult;
+    if (typeof id !== "string" || Object.keys(result).length !== 1) {
+      const error =
+        'Cannot answer a dialog: expected its "id" and one of "value", "confirmed", "cancelled": true';
+      return { success: false, code: "invalid_command", error };
+    }
+    // Passed on first: whoever sees the dialog resolved may rely on it.
+    const isOpen = this.#dialogs.open.some((request) => request["id"] === id);
+    if (!isOpen) {
+      return {
+        success: false,
+        code: "dialog_closed",
+        error: "Cannot answer this dialog: it is answered or over",
+      };
+    }
+    this.#supervisor.notify({ type: "extension_ui_response", id, ...result });
+    this.#dialogs.answer(id, result);
+    return { success: true };
+  }
+
+  #onEvent(record: PiRecord, line: string): void {
+    switch (record.type) {
+      case "agent_start":
+        this.#busy = true;
+        break;
+      case "agent_settled":
+        this.#busy = false;
+        break;
+      case "extension_ui_request":
+        this.#dialogs.ask(record);
+        break;
+      case "bash_execution_update":
+        // Ids inside pi are ours; the client knows its own.
+        this.#append({ ...record, id: this.#supervisor.labelOf(record["id"]) });
+        return;
+    }
+    const event = publicEvent(record, line, this.#paths);
+    if (event !== undefined) this.#appendText(event);
+  }
+
+  #onReady(pid: number): void {
+    this.#options.log.info("agent_ready", { session: this.name, pid, scripted: this.isScripted });
+    if (this.#wasReady) this.#append({ type: "agent_ready", scripted: this.isScripted });
+    this.#wasReady = true;
+  }
+
+  #onExit({ code, signal }: PiExit, restartMs: number): void {
+    this.#dialogs.cancelAll();
+    const interrupted = this.#busy;
+    this.#busy = false;
+    this.#append({ type: "agent_exit", code, signal, interrupted, restartMs });
+  }
+
+  #append(event: Readonly<Record<string, unknown>>): void {
+    this.#appendText(JSON.stringify(event));
+  }
+
+  #appendText(event: string): void {
+    this.journal.append(event);
+    for (const wake of this.#subscribers) wake();
+  }
+}

@@ -1,0 +1,216 @@
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log/log.ts";
+import {
+  Pi,
+  type PiCommand,
+  PiExited,
+  type PiExit,
+  type PiLaunch,
+  type PiObserver,
+  type PiRecord,
+  type PiResponse,
+} from "./pi.ts";
+
+export interface SupervisorObserver {
+  event(record: PiRecord, line: string): void;
+  /** The process runs and answers. */
+  ready(pid: number): void;
+  /** A process that had been ready ended by itself; the next one starts after `restartMs`. */
+  exited(exit: PiExit, restartMs: number): void;
+}
+
+/** First pause before a restart, ms; it doubles with every crash. */
+const FIRST_RESTART_MS = 250;
+const MAX_RESTART_MS = 30_000;
+/** A process that lived this long has shown that it works: pauses begin anew. */
+const HEALTHY_AFTER_MS = 60_000;
+/** Longest wait for a new process to answer, ms. */
+const START_TIMEOUT_MS = 60_000;
+/** Requests kept while no process runs, count. */
+const MAX_WAITING = 256;
+
+/** Raised for requests that no process will take. */
+export class AgentUnavailable extends Error {
+  override readonly name = "AgentUnavailable";
+}
+
+interface Waiting {
+  readonly command: PiCommand;
+  readonly label: string | number | undefined;
+  resolve(response: Promise<PiResponse>): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Keeps one pi process: started on first use, started again after a crash with growing pauses.
+ *
+ * Requests are handed over in the order of the calls. While a process starts they wait; if it can't be started they are
+ * rejected, and the next request tries again once the pause is over.
+ */
+export class Supervisor {
+  readonly #launch: () => Promise<PiLaunch>;
+  readonly #observer: SupervisorObserver;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #pi: Pi | undefined;
+  /** Set from the moment a process is wanted until it is ready or has failed. */
+  #starting: Promise<void> | undefined;
+  #startingPi: Pi | undefined;
+  #crashes = 0;
+  #notBeforeMs = 0;
+  #cancelRestart = () => {};
+  #waiting: Waiting[] = [];
+  #stopped = false;
+
+  constructor(
+    launch: () => Promise<PiLaunch>,
+    observer: SupervisorObserver,
+    clock: Clock,
+    log: Log,
+  ) {
+    this.#launch = launch;
+    this.#observer = observer;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Starts the process if none runs; settles when it answers or could not be started. Never rejects. */
+  async start(): Promise<void> {
+    if (this.#pi !== undefined || this.#stopped) return;
+    if (this.#starting === undefined) {
+      if (this.#pauseMs() > 0) return;
+      this.#begin();
+    }
+    await this.#starting;
+  }
+
+  /**
+   * Passes a command on and waits for its response.
+   *
+   * @throws {PiExited} if the process ended before it answered
+   * @throws {AgentUnavailable} if none could be started
+   */
+  request(command: PiCommand, label?: string | number): Promise<PiResponse> {
+    if (this.#pi !== undefined) return this.#pi.request(command, label);
+    if (this.#stopped) return Promise.reject(new AgentUnavailable("Nest is stopping"));
+    if (this.#waiting.length >= MAX_WAITING) {
+      return Promise.reject(
+        new AgentUnavailable(`${MAX_WAITING} commands already wait for the agent to start`),
+      );
+    }
+    if (this.#starting === undefined) {
+      const pauseMs = this.#pauseMs();
+      if (pauseMs > 0) {
+        const seconds = Math.ceil(pauseMs / 1000);
+        return Promise.reject(
+          new AgentUnavailable(`the agent could not be started; next try in ${seconds} s`),
+        );
+      }
+      this.#begin();
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<PiResponse>();
+    this.#waiting.push({ command, label, resolve, reject });
+    return promise;
+  }
+
+  /** Passes on a record that has no response, if a process runs to take it. */
+  notify(record: PiCommand): void {
+    this.#pi?.notify(record);
+  }
+
+  labelOf(id: unknown): string | number | undefined {
+    return this.#pi?.labelOf(id);
+  }
+
+  /** Ends the process for good; SIGKILL after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopped = true;
+    this.#cancelRestart();
+    await Promise.all([this.#pi?.stop(graceMs), this.#startingPi?.stop(graceMs)]);
+    this.#rejectWaiting("Nest is stopping");
+  }
+
+  #begin(): void {
+    this.#starting = this.#run().finally(() => {
+      this.#starting = undefined;
+      this.#startingPi = undefined;
+    });
+  }
+
+  async #run(): Promise<void> {
+    const startedMs = this.#clock.monotonicMs();
+    try {
+      const launch = await this.#launch();
+      if (this.#stopped) return;
+      const observer: PiObserver = {
+        event: (record, line) => this.#observer.event(record, line),
+        stderr: (line) => this.#log.info("agent_stderr", { line }),
+        garbage: (reason) => this.#log.warn("agent_garbage", { reason }),
+      };
+      const pi = new Pi(launch, observer, this.#clock);
+      this.#startingPi = pi;
+      const cancel = this.#clock.after(START_TIMEOUT_MS, () => void pi.stop(0));
+      try {
+        await pi.request({ type: "get_state" });
+      } finally {
+        cancel();
+      }
+      this.#pi = pi;
+      void pi.exited.then((exit) => this.#ended(exit, startedMs));
+      this.#observer.ready(pi.pid);
+      this.#flush(pi);
+    } catch (error) {
+      this.#failed(error as Error);
+    }
+  }
+
+  #flush(pi: Pi): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { command, label, resolve } of waiting) resolve(pi.request(command, label));
+  }
+
+  #ended(exit: PiExit, startedMs: number): void {
+    this.#pi = undefined;
+    if (this.#stopped) return;
+    if (this.#clock.monotonicMs() - startedMs > HEALTHY_AFTER_MS) this.#crashes = 0;
+    const restartMs = this.#pauseAfterCrash();
+    this.#log.error("agent_exited", {
+      code: exit.code ?? undefined,
+      signal: exit.signal ?? undefined,
+      restartMs,
+    });
+    this.#observer.exited(exit, restartMs);
+    // The pause counts as starting: what arrives in it waits for the next process.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#starting = promise;
+    this.#cancelRestart = this.#clock.after(restartMs, () => {
+      this.#starting = undefined;
+      this.#begin();
+      resolve();
+    });
+  }
+
+  #failed(error: Error): void {
+    if (this.#stopped) return;
+    const restartMs = this.#pauseAfterCrash();
+    this.#notBeforeMs = this.#clock.monotonicMs() + restartMs;
+    const reason = error instanceof PiExited ? "it ended before it answered" : error.message;
+    this.#log.error("agent_start_failed", { reason, restartMs });
+    this.#rejectWaiting(`the agent could not be started: ${reason}`);
+  }
+
+  #rejectWaiting(reason: string): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { reject } of waiting) reject(new AgentUnavailable(reason));
+  }
+
+  #pauseAfterCrash(): number {
+    return Math.min(FIRST_RESTART_MS * 2 ** this.#crashes++, MAX_RESTART_MS);
+  }
+
+  #pauseMs(): number {
+    return this.#notBeforeMs - this.#clock.monotonicMs();
+  }
+}

@@ -1,0 +1,335 @@
+import type { Command } from "../agent/commands.ts";
+import { isRefusal, parseCommand } from "../agent/commands.ts";
+import type { Reply, Session } from "../agent/session.ts";
+import type { Principal } from "../auth/principal.ts";
+import { SlidingWindow } from "../limit/sliding-window.ts";
+import { EventFeed } from "./event-feed.ts";
+import { parseAuthFrame, parseCommandFrame } from "./frames.ts";
+import type { AttachParts } from "./parts.ts";
+import {
+  type AttachedFrame,
+  type AuthOkFrame,
+  CLOSE,
+  type ErrorFrame,
+  LIMITS,
+  PROTOCOL_VERSION,
+  type ResponseFrame,
+} from "./protocol.ts";
+
+/** What is known of a socket before it is opened. */
+export interface Admission {
+  /** Client address, for the lock-out and the log. */
+  readonly address: string;
+  readonly requestId: string;
+  readonly session: string;
+  /** The last event the client has seen; absent for a client that begins. */
+  readonly since?: number;
+  /** Set if the upgrade request carried a good token. */
+  readonly principal?: Principal;
+}
+
+/** Bun's socket, as far as it is used here. */
+export interface Socket {
+  send(text: string): number;
+  close(code: number, reason?: string): void;
+  terminate(): void;
+  getBufferedAmount(): number;
+}
+
+/** A peer that does not finish the closing handshake is cut off after this, ms. */
+const CLOSE_GRACE_MS = 2000;
+/** Longest wait for the agent's process before `attached` is sent without it, ms. */
+const OPEN_TIMEOUT_MS = 15_000;
+/** Pings of a peer that has not authenticated: none is needed in five seconds. */
+const MAX_EARLY_PINGS = 8;
+
+/**
+ * One socket, from its upgrade to its end. All steps are synchronous and in the order of the frames; only `attached`
+ * may have to wait for the agent's process, and frames wait with it.
+ *
+ * Events are not queued for a slow reader: it has a place in the session's journal and is sent what follows whenever
+ * its socket drains.
+ */
+export class Connection {
+  readonly address: string;
+  readonly #parts: AttachParts;
+  readonly #admission: Admission;
+  #socket: Socket | undefined;
+  #state: "waiting" | "attaching" | "attached" | "closed" = "waiting";
+  #principal: Principal | undefined;
+  #session: Session | undefined;
+  #cancelTimer = () => {};
+  #cancelExpiry = () => {};
+  #unsubscribe = () => {};
+  /** Frames that came before `attached`. */
+  #early: (string | Buffer)[] = [];
+  #earlyPings = 0;
+  #commands: SlidingWindow | undefined;
+  #feed: EventFeed | undefined;
+
+  constructor(parts: AttachParts, admission: Admission) {
+    this.#parts = parts;
+    this.#admission = admission;
+    this.address = admission.address;
+  }
+
+  opened(socket: Socket): void {
+    this.#socket = socket;
+    if (this.#state === "closed") {
+      // Evicted between admission and upgrade.
+      this.#fail({ type: "error", code: "too_many_waiting" }, CLOSE.tryAgainLater);
+    } else if (this.#admission.principal !== undefined) {
+      this.#welcome(this.#admission.principal);
+    } else {
+      this.#cancelTimer = this.#parts.clock.after(LIMITS.authTimeoutMs, () =>
+        this.#fail({ type: "error", code: "auth_timeout" }, CLOSE.authTimeout),
+      );
+    }
+  }
+
+  received(frame: string | Buffer): void {
+    switch (this.#state) {
+      case "waiting":
+        this.#authenticate(frame);
+        break;
+      case "attaching":
+        if (this.#isWithinRate(frame)) this.#early.push(frame);
+        break;
+      case "attached":
+        if (this.#isWithinRate(frame)) this.#command(frame);
+        break;
+      case "closed":
+        // What came behind a wrong token is not even parsed.
+        break;
+    }
+  }
+
+  pinged(): void {
+    if (this.#state === "waiting" && ++this.#earlyPings > MAX_EARLY_PINGS)
+      this.#socket?.terminate();
+  }
+
+  drained(): void {
+    this.#feed?.drain();
+  }
+
+  closed(): void {
+    this.#state = "closed";
+    this.#cancelTimer();
+    this.#cancelExpiry();
+    this.#unsubscribe();
+    this.#feed?.stop();
+    this.#parts.waitingRoom.leave(this);
+    this.#early = [];
+  }
+
+  /** Sent away to make room for another that waits. */
+  evict(): void {
+    this.#fail({ type: "error", code: "too_many_waiting" }, CLOSE.tryAgainLater);
+  }
+
+  /** Nest stops. */
+  goAway(): void {
+    this.#end(CLOSE.goingAway, "Nest is stopping");
+  }
+
+  /** Closes the socket if its token is no longer good. */
+  revalidate(): void {
+    if (this.#principal === undefined || this.#state === "closed") return;
+    const renewed = this.#parts.authenticator.renew(this.#principal);
+    if (renewed === undefined || !mayAttach(renewed)) {
+      this.#parts.log.info("token_ended", { token: this.#principal.name, address: this.address });
+      this.#fail({ type: "error", code: "unauthorized" }, CLOSE.unauthorized);
+    } else {
+      this.#principal = renewed;
+      this.#watchExpiry(renewed);
+    }
+  }
+
+  #authenticate(frame: string | Buffer): void {
+    this.#cancelTimer();
+    this.#parts.waitingRoom.leave(this);
+    const { lockOut, authenticator, log } = this.#parts;
+    const lockedMs = lockOut.remainingMs(this.address);
+    if (lockedMs > 0) {
+      const retryAfterSeconds = Math.ceil(lockedMs / 1000);
+      this.#fail({ type: "error", code: "locked_out", retryAfterSeconds }, CLOSE.unauthorized);
+      return;
+    }
+    const token = parseAuthFrame(frame);
+    const principal = token === undefined ? undefined : authenticator.authenticateToken(token);
+    if (principal === undefined) {
+      log.security("auth_failed", {
+        address: this.address,
+        route: "/attach",
+        reason: token === undefined ? "malformed_first_frame" : "wrong_token",
+        request: this.#admission.requestId,
+      });
+      lockOut.fail(this.address);
+      this.#fail({ type: "error", code: "unauthorized" }, CLOSE.unauthorized);
+    } else if (!mayAttach(principal)) {
+      this.#fail({ type: "error", code: "insufficient_scope" }, CLOSE.unauthorized);
+    } else {
+      this.#welcome(principal);
+    }
+  }
+
+  #welcome(principal: Principal): void {
+    this.#principal = principal;
+    this.#watchExpiry(principal);
+    const session = this.#parts.sessions.get(this.#admission.session);
+    if (session === undefined) {
+      this.#fail({ type: "error", code: "session_not_found" }, CLOSE.sessionNotFound);
+      return;
+    }
+    this.#session = session;
+    this.#state = "attaching";
+    const { maxFrameBytes, commandsPerMinute, maxUnreadBytes } = LIMITS;
+    this.#send({
+      type: "auth_ok",
+      protocol: PROTOCOL_VERSION,
+      version: this.#parts.version,
+      session: session.name,
+      limits: { maxFrameBytes, commandsPerMinute, maxUnreadBytes },
+    } satisfies AuthOkFrame);
+    const attach = () => {
+      if (this.#state === "attaching") this.#attach(session);
+    };
+    this.#cancelTimer = this.#parts.clock.after(OPEN_TIMEOUT_MS, attach);
+    void session.open().then(attach);
+  }
+
+  #attach(session: Session): void {
+    this.#cancelTimer();
+    this.#state = "attached";
+    const { journal } = session;
+    const { since } = this.#admission;
+    const resync = since !== undefined && !journal.reaches(since);
+    const seen = since === undefined || resync ? journal.lastSeq : since;
+    const dialogs = session.openDialogs;
+    this.#send({
+      type: "attached",
+      session: session.name,
+      seq: journal.lastSeq,
+      state: session.state,
+      resync,
+      ...(session.isScripted && { scripted: true }),
+      ...(dialogs.length > 0 && { dialogs }),
+    } satisfies AttachedFrame);
+    const feed = new EventFeed(journal, seen, {
+      send: (frame) => this.#sendText(frame),
+      tooSlow: () => this.#tooSlow(),
+      after: (delayMs, run) => this.#parts.clock.after(delayMs, run),
+    });
+    this.#feed = feed;
+    this.#unsubscribe = session.subscribe(() => feed.pump());
+    feed.pump();
+    const early = this.#early;
+    this.#early = [];
+    for (const frame of early) this.#command(frame);
+  }
+
+  #isWithinRate(frame: string | Buffer): boolean {
+    this.#commands ??= new SlidingWindow(LIMITS.commandsPerMinute, 60_000);
+    const waitMs = this.#commands.hit(this.#parts.clock.monotonicMs());
+    if (waitMs === 0) return true;
+    const parsed = parseCommandFrame(frame);
+    const seconds = Math.ceil(waitMs / 1000);
+    this.#respond(parsed?.type ?? "unknown", parsed?.id, {
+      success: false,
+      code: "rate_limited",
+      error: `More than ${LIMITS.commandsPerMinute} commands in a minute; try again in ${seconds} s`,
+    });
+    return false;
+  }
+
+  #command(frame: string | Buffer): void {
+    const parsed = parseCommandFrame(frame);
+    if (parsed === undefined) {
+      this.#send({ type: "error", code: "bad_frame" } satisfies ErrorFrame);
+      return;
+    }
+    const command = parseCommand(parsed.fields, parsed.id);
+    if (isRefusal(command)) this.#respond(parsed.type, parsed.id, { success: false, ...command });
+    else if (!this.#isAllowed(command)) {
+      this.#respond(parsed.type, parsed.id, {
+        success: false,
+        code: "insufficient_scope",
+        error: `Cannot run "${command.type}": the token lacks the scope "${command.scope}"`,
+      });
+    } else {
+      void (this.#session as Session)
+        .submit(command)
+        .then((reply) => this.#respond(command.type, command.id, reply));
+    }
+  }
+
+  #isAllowed({ scope }: Command): boolean {
+    const scopes = this.#principal?.scopes;
+    return scopes !== undefined && (scopes.has("attach") || scopes.has(scope));
+  }
+
+  #respond(command: string, id: string | number | undefined, reply: Reply): void {
+    this.#send({
+      type: "response",
+      ...(id !== undefined && { id }),
+      command,
+      ...reply,
+    } satisfies ResponseFrame);
+  }
+
+  #send(frame: object): void {
+    const sent = this.#sendText(JSON.stringify(frame));
+    if (sent !== "full") return;
+    this.#feed?.fill();
+    if ((this.#socket?.getBufferedAmount() ?? 0) > LIMITS.maxUnreadBytes) this.#tooSlow();
+  }
+
+  #sendText(text: string): "sent" | "full" | "gone" {
+    if (this.#socket === undefined || this.#state === "closed") return "gone";
+    const sent = this.#socket.send(text);
+    // 0: dropped, with the socket left open. A gap must not go unseen.
+    if (sent === 0) {
+      this.#tooSlow();
+      return "gone";
+    }
+    // -1: taken, but the buffer is no longer empty.
+    return sent === -1 ? "full" : "sent";
+  }
+
+  #tooSlow(): void {
+    this.#parts.log.info("socket_too_slow", {
+      address: this.address,
+      session: this.#session?.name,
+    });
+    this.#end(CLOSE.tooSlow, "too much waits to be read; come back with since");
+  }
+
+  #watchExpiry({ expiresMs }: Principal): void {
+    this.#cancelExpiry();
+    if (expiresMs === undefined) return;
+    const delayMs = Math.min(expiresMs - this.#parts.clock.wallMs(), MAX_TIMER_MS);
+    this.#cancelExpiry = this.#parts.clock.after(Math.max(0, delayMs), () => this.revalidate());
+  }
+
+  #fail(frame: ErrorFrame, code: number): void {
+    this.#socket?.send(JSON.stringify(frame));
+    this.#end(code, frame.code);
+  }
+
+  #end(code: number, reason: string): void {
+    const socket = this.#socket;
+    this.closed();
+    if (socket === undefined) return;
+    socket.close(code, reason);
+    this.#parts.clock.after(CLOSE_GRACE_MS, () => socket.terminate());
+  }
+}
+
+/** Longest delay of a timer, ms: longer ones fire at once. A day is enough to look again. */
+const MAX_TIMER_MS = 86_400_000;
+
+/** `attach` may do everything on the socket, `prompt` may talk and read. */
+export function mayAttach({ scopes }: Principal): boolean {
+  return scopes.has("attach") || scopes.has("prompt");
+}

@@ -1,0 +1,18 @@
+import type { Session } from "../agent/session.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Clock } from "../clock.ts";
+import type { LockOut } from "../limit/lock-out.ts";
+import type { Log } from "../log/log.ts";
+import type { WaitingRoom } from "./waiting-room.ts";
+
+/** What `/attach` works with. */
+export interface AttachParts {
+  readonly authenticator: Authenticator;
+  readonly lockOut: LockOut;
+  readonly sessions: { get(name: string): Session | undefined };
+  readonly waitingRoom: WaitingRoom;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Version of Nest, told to clients. */
+  readonly version: string;
+}

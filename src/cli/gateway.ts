@@ -1,0 +1,234 @@
+import { accessSync, constants, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { firstSeqAt, MemoryJournal } from "../agent/journal.ts";
+import { Agent } from "../agent/launch.ts";
+import { ModelProbe } from "../agent/model-probe.ts";
+import { Sessions } from "../agent/sessions.ts";
+import { Attach } from "../attach/attach.ts";
+import { Authenticator } from "../auth/authenticator.ts";
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import { createApp } from "../http/app.ts";
+import { type HttpSettings, RequestScope } from "../http/env.ts";
+import type { FailureLimits } from "../limit/failure-store.ts";
+import { LockOut } from "../limit/lock-out.ts";
+import { MemoryFailureStore } from "../limit/memory-failure-store.ts";
+import type { Log } from "../log/log.ts";
+import { imageReader } from "../vault/image.ts";
+import { EXIT_USAGE, Exit } from "./exit.ts";
+import { VERSION } from "./version.ts";
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Nest's environment, of which the agent gets an allow-list. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Answers come from pi's scripted model whatever is configured. */
+  readonly demo: boolean;
+}
+
+/** A running gateway. */
+export interface Gateway {
+  /** Where it listens, `http://host:port`. */
+  readonly url: string;
+  /** Takes over the settings that can change while running; what needs a restart is only logged. */
+  reload(config: Config): void;
+  /** Stops accepting, closes sockets with 1001, lets the agents end. */
+  stop(): Promise<void>;
+}
+
+/** Failed addresses remembered (contract section 3, Memory). */
+const MAX_ADDRESSES = 65_536;
+/** Events kept per session (contract section 5). */
+const MAX_EVENTS = 10_000;
+const MAX_EVENT_LENGTH = 64 * 1024 * 1024;
+/** Time for an agent to end its tools, ms: the rest of the ten seconds is for closing and the sweep behind it. */
+const AGENT_GRACE_MS = 7000;
+
+/**
+ * Puts the parts together and listens.
+ *
+ * @throws {Exit} in one line, if the vault, the agent or the address can't be used
+ */
+export function startGateway({ config, clock, log, env, demo }: GatewayOptions): Gateway {
+  prepareVault(config.vault.path);
+  const agent = new Agent({ ...config.agent, ownEnv: env });
+  const models = new ModelProbe(
+    agent,
+    config.vault.path,
+    clock,
+    log,
+    demo ? "scripted" : undefined,
+  );
+  const readImage = imageReader(config.vault.path);
+  const sessions = new Sessions(
+    new Map(
+      [...config.sessions].map(([name, { cwd }]) => [
+        name,
+        () => ({
+          name,
+          cwd,
+          dir: join(dirname(config.file), "sessions", name),
+          agent,
+          models,
+          journal: new MemoryJournal({
+            firstSeq: firstSeqAt(clock.wallMs()),
+            maxEvents: MAX_EVENTS,
+            maxLength: MAX_EVENT_LENGTH,
+          }),
+          clock,
+          log,
+          readImage,
+        }),
+      ]),
+    ),
+  );
+
+  const authenticator = new Authenticator(config.server.principals, () => clock.wallMs());
+  const lockOut = new LockOut(
+    new MemoryFailureStore(failureLimits(config)),
+    failureLimits(config),
+    clock,
+    {
+      started: (address, failures, remainingMs) =>
+        log.security("lockout_start", {
+          address,
+          reason: `${failures} failed authentications`,
+          seconds: seconds(remainingMs),
+        }),
+      ended: (address) => log.security("lockout_end", { address }),
+    },
+  );
+  const attach = new Attach({ authenticator, lockOut, sessions, clock, log, version: VERSION });
+  const startedMs = clock.monotonicMs();
+  const app = createApp({
+    authenticator,
+    lockOut,
+    attach,
+    log,
+    hasSession: (name) => config.sessions.has(name),
+    status: () => ({
+      version: VERSION,
+      uptimeSeconds: Math.floor((clock.monotonicMs() - startedMs) / 1000),
+      sessions: sessions.size,
+      sockets: attach.size,
+      lockouts: lockOut.list().length,
+    }),
+  });
+
+  let settings = httpSettings(config);
+  const server = listen(config, {
+    fetch: (request, bunServer) =>
+      app.fetch(request, new RequestScope(request, bunServer, settings)),
+    websocket: attach.handlers,
+    // Bun's own error page shows source code, and is on unless NODE_ENV says otherwise.
+    development: false,
+    error(error) {
+      log.error("request_failed", { reason: error.stack ?? String(error) });
+      return new Response(null, { status: 500 });
+    },
+    // Routes limit their own bodies, behind authentication: Bun's limit would answer before the lock-out does, and a
+    // body that nobody reads is not kept.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    // Seconds.
+    idleTimeout: 30,
+  });
+
+  // Known before the first client comes, in most cases.
+  void models.choose();
+
+  return {
+    url: server.url.origin,
+    reload(next) {
+      settings = httpSettings(next);
+      authenticator.setPrincipals(next.server.principals);
+      lockOut.setLimits(failureLimits(next));
+      attach.revalidate();
+      for (const key of needRestart(config, next))
+        log.warn("reload_incomplete", { key, fix: "restart Nest" });
+    },
+    async stop() {
+      const closed = server.stop(false);
+      attach.close();
+      await sessions.stop(AGENT_GRACE_MS);
+      lockOut[Symbol.dispose]();
+      await server.stop(true);
+      await closed;
+    },
+  };
+}
+
+function seconds(ms: number): number {
+  return Math.ceil(ms / 1000);
+}
+
+function httpSettings({ server }: Config): HttpSettings {
+  return {
+    hosts: new Set(server.hosts),
+    trustedProxies: server.trustedProxies,
+    ipv6Prefix: server.rateLimit.ipv6Prefix,
+    corsOrigins: server.corsOrigins,
+  };
+}
+
+function failureLimits({ server: { rateLimit } }: Config): FailureLimits {
+  return {
+    maxFailures: rateLimit.maxFailures,
+    windowMs: rateLimit.windowSeconds * 1000,
+    maxAddresses: MAX_ADDRESSES,
+  };
+}
+
+/** Keys that differ and that a running gateway can't take over. */
+function needRestart(now: Config, next: Config): string[] {
+  const fixed: [key: string, of: (config: Config) => unknown][] = [
+    ["server.host", (config) => config.server.host],
+    ["server.port", (config) => config.server.port],
+    ["vault", (config) => config.vault],
+    ["agent", (config) => config.agent],
+    ["sessions", (config) => [...config.sessions]],
+    [
+      "webhooks",
+      (config) => [config.webhooks.perSource, config.webhooks.global, [...config.webhooks.sources]],
+    ],
+    ["log", (config) => config.log],
+  ];
+  return fixed.filter(([, of]) => !Bun.deepEquals(of(now), of(next))).map(([key]) => key);
+}
+
+/** Makes the vault and sees that it can be written to, for real: a read-only mount passes access(2) for root. */
+function prepareVault(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    rmdirSync(mkdtempSync(join(path, ".nest-write-test-")));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Exit(
+      EXIT_USAGE,
+      `Cannot use the vault "${path}": it can't be written to (${code}). Set vault.path to a folder of yours`,
+    );
+  }
+}
+
+type ListenOptions = Omit<
+  Bun.Serve.Options<Attach["handlers"] extends Bun.WebSocketHandler<infer Data> ? Data : never>,
+  "hostname" | "port"
+>;
+
+function listen({ server: { host, port } }: Config, options: ListenOptions) {
+  try {
+    return Bun.serve({ ...options, hostname: host, port } as Parameters<typeof Bun.serve>[0]);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const place = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    const reason =
+      code === "EADDRINUSE"
+        ? "the port is in use. Stop what uses it (another Nest?) or set server.port"
+        : code === "EACCES"
+          ? "not allowed. Ports under 1024 need privileges; set server.port"
+          : `${code ?? (error as Error).message}. Set server.host to an address of this machine`;
+    throw new Exit(EXIT_USAGE, `Cannot listen on ${place}: ${reason}`);
+  }
+}

@@ -1,0 +1,57 @@
+/** Help of each command: what it does, usage, options. */
+export const HELP = {
+  serve: {
+    summary: "start the gateway (the default)",
+    text: `Usage: nest [serve] [--config FILE] [--demo]
+
+Starts the gateway. Where there is no config file it makes one first, with a new token and a vault.
+
+  --config FILE   config file (default: ./config.yaml)
+  --demo          answers come from pi's scripted model: no key, no network
+
+SIGHUP reads the config anew, SIGTERM and SIGINT stop.`,
+  },
+  init: {
+    summary: "write a config with a new token, and a vault",
+    text: `Usage: nest init [--yes] [--config FILE]
+
+Writes a config file (mode 0600) and a vault with a welcome note, and prints the token once.
+Never overwrites anything.
+
+  --yes           don't ask
+  --config FILE   config file (default: ./config.yaml)`,
+  },
+  token: {
+    summary: "print a new token, or hash one",
+    text: `Usage: nest token [--hash]
+
+Prints a new token (256 bits).
+
+  --hash   reads a token from standard input instead and prints sha256:… for config.yaml`,
+  },
+  health: {
+    summary: "ask a running Nest whether it is well",
+    text: `Usage: nest health [URL]
+
+Exits 0 if URL/health answers {"status":"ok"}, else 1.
+
+  URL   default: where ./config.yaml says that Nest listens, else http://127.0.0.1:8484`,
+  },
+} as const;
+
+export const USAGE = `Nest: a self-hosted gateway for an always-on AI agent
+
+Usage: nest [COMMAND] [OPTIONS]
+
+${Object.entries(HELP)
+  .map(([name, { summary }]) => `  ${name.padEnd(8)}  ${summary}`)
+  .join("\n")}
+
+  nest COMMAND --help   help for a command
+  nest --version        version
+
+Exit codes: 0 done, 1 failed, 2 wrong use or an unusable config (nothing was started).`;
+
+export function commandHelp(name: keyof typeof HELP): string {
+  return HELP[name].text;
+}

@@ -1,0 +1,104 @@
+import { existsSync } from "node:fs";
+import { ConfigError, formatProblem } from "../config/problem.ts";
+import { createLog, type Log } from "../log/log.ts";
+import { systemClock } from "./clock.ts";
+import { parseCommandLine } from "./commands.ts";
+import { DEFAULT_CONFIG, readConfigFile, requireConfigFile } from "./config-file.ts";
+import { startEnvironment } from "./environment.ts";
+import { Exit } from "./exit.ts";
+import { type Gateway, startGateway } from "./gateway.ts";
+import { type Created, createConfig } from "./init.ts";
+import { print } from "./print.ts";
+import { VERSION } from "./version.ts";
+
+/** Stopping ends by then, whatever hangs (contract section 1: 10 s). */
+const STOP_LIMIT_MS = 9500;
+
+/** `nest serve`: the composition root. Runs until a signal ends it. */
+export async function serve(args: readonly string[]): Promise<number> {
+  const { values } = parseCommandLine(
+    "serve",
+    args,
+    { config: { type: "string" }, demo: { type: "boolean" } },
+    0,
+  );
+  const file = values.config ?? DEFAULT_CONFIG;
+  const demo = values.demo === true;
+  const env = startEnvironment();
+  const created = existsSync(file) ? undefined : createConfig(file);
+  const { config, warnings } = requireConfigFile(file, env);
+  const log = createLog({
+    level: config.log.level,
+    format:
+      config.log.format === "auto" ? (process.stderr.isTTY ? "text" : "json") : config.log.format,
+    wallMs: systemClock.wallMs,
+    write: (line) => process.stderr.write(line),
+  });
+  process.on("unhandledRejection", (reason) => {
+    log.error("unhandled_rejection", {
+      reason: reason instanceof Error ? reason.stack : String(reason),
+    });
+  });
+  // Who read our output has gone; that ends nothing here.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  for (const warning of warnings) log.warn("config_warning", { reason: formatProblem(warning) });
+
+  const gateway = startGateway({ config, clock: systemClock, log, env, demo });
+  greet(gateway, file, config.vault.path, demo, created);
+  log.info("started", { version: VERSION, url: gateway.url, config: config.file, demo });
+
+  process.on("SIGHUP", () => reload(gateway, file, env, log));
+  const signal = await firstSignal("SIGTERM", "SIGINT");
+  log.info("stopping", { signal });
+  const timer = setTimeout(() => process.exit(0), STOP_LIMIT_MS);
+  await gateway.stop();
+  clearTimeout(timer);
+  log.info("stopped");
+  return 0;
+}
+
+/** All of the new config or nothing of it. */
+function reload(
+  gateway: Gateway,
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+  log: Log,
+): void {
+  try {
+    const { config, warnings } = readConfigFile(file, env);
+    for (const warning of warnings) log.warn("config_warning", { reason: formatProblem(warning) });
+    gateway.reload(config);
+    log.info("config_reloaded", { config: config.file });
+  } catch (error) {
+    if (!(error instanceof ConfigError) && !(error instanceof Exit)) throw error;
+    const reason = error.message.replaceAll("\n", "; ");
+    log.error("config_refused", { reason, effect: "the settings of before stay in force" });
+  }
+}
+
+function firstSignal(...signals: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of signals) process.on(signal, () => resolve(signal));
+  });
+}
+
+function greet(
+  gateway: Gateway,
+  file: string,
+  vault: string,
+  demo: boolean,
+  created: Created | undefined,
+): void {
+  print(`Nest ${VERSION}`);
+  print(`  listening  ${gateway.url}`);
+  print(`  config     ${created?.configFile ?? file}`);
+  print(`  vault      ${vault}`);
+  if (demo) print("  model      scripted: answers come from a script, no model is asked (--demo)");
+  if (created === undefined) return;
+  print(`  token      ${created.token}`);
+  print("");
+  print(
+    "The token is shown this once; the config keeps only its hash. Whoever has it runs commands here.",
+  );
+  print('Next: NEST_TOKEN=<token> bun docs/examples/prompt.ts "What is in my vault?"');
+}

@@ -1,0 +1,39 @@
+import type { NestContext, Step } from "./env.ts";
+
+const METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+const HEADERS =
+  "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, Idempotency-Key";
+const EXPOSED = "ETag, Retry-After, X-Request-Id, RateLimit, RateLimit-Policy";
+
+/**
+ * CORS for `/api/*`, where origins are configured (Fetch standard, section 3.2). Never `Allow-Credentials`: there are no
+ * cookies, and with it a reflected origin would be a way in (CVE-2026-54290).
+ *
+ * With one origin it is always sent; with several the request's own if it is among them, compared as a whole.
+ */
+export function appendCors(c: NestContext, headers: Record<string, string>): void {
+  const { corsOrigins } = c.env.settings;
+  headers["Vary"] = "Origin";
+  const origin =
+    corsOrigins.length === 1
+      ? corsOrigins[0]
+      : allowed(c.req.raw.headers.get("origin"), corsOrigins);
+  if (origin === undefined) return;
+  headers["Access-Control-Allow-Origin"] = origin;
+  headers["Access-Control-Allow-Methods"] = METHODS;
+  headers["Access-Control-Allow-Headers"] = HEADERS;
+  headers["Access-Control-Expose-Headers"] = EXPOSED;
+  headers["Cross-Origin-Resource-Policy"] = "cross-origin";
+}
+
+function allowed(origin: string | null, origins: readonly string[]): string | undefined {
+  return origin !== null && origins.includes(origin) ? origin : undefined;
+}
+
+/** Step 3: with CORS configured every OPTIONS is answered 204, without authentication: browsers send none with it. */
+export function answerPreflight(headersOf: (c: NestContext) => Record<string, string>): Step {
+  return function preflight(c) {
+    if (c.req.raw.method !== "OPTIONS" || c.env.settings.corsOrigins.length === 0) return undefined;
+    return new Response(null, { status: 204, headers: headersOf(c) });
+  };
+}

@@ -1,0 +1,84 @@
+import type { Context } from "hono";
+import type { Connection } from "../attach/connection.ts";
+import type { Principal } from "../auth/principal.ts";
+import { type ClientAddress, clientAddress } from "../limit/client-address.ts";
+import type { IpPrefix } from "../limit/ip-address.ts";
+
+/** The settings of the pipeline that a reload exchanges, all at once. */
+export interface HttpSettings {
+  /** Host names served besides IP literals and localhost, lower case. */
+  readonly hosts: ReadonlySet<string>;
+  readonly trustedProxies: readonly IpPrefix[];
+  /** Leading bits of an IPv6 address that make one client. */
+  readonly ipv6Prefix: number;
+  /** Exact origins; empty = CORS is off. */
+  readonly corsOrigins: readonly string[];
+}
+
+/** Bun's server, as far as it is used here. */
+export interface ServerHandle {
+  requestIP(request: Request): { readonly address: string } | null;
+  upgrade(request: Request, options: { readonly data: Connection }): boolean;
+}
+
+/**
+ * What belongs to one request beside the request itself: Hono's bindings.
+ *
+ * The client address is found out when it is first asked for: an ordinary request with a good token needs none while
+ * nobody is locked out. It must be asked for before any `await`, since `requestIP` knows nothing of a client that has
+ * gone; the steps of the pipeline are synchronous for that, too.
+ */
+export class RequestScope {
+  readonly #request: Request;
+  readonly #server: ServerHandle;
+  readonly settings: HttpSettings;
+  #id: string | undefined;
+  #client: ClientAddress | undefined;
+  /** Who asks; set by the authentication step. */
+  principal: Principal | undefined;
+
+  constructor(request: Request, server: ServerHandle, settings: HttpSettings) {
+    this.#request = request;
+    this.#server = server;
+    this.settings = settings;
+  }
+
+  /** Shown as X-Request-Id and in the log. Unique to this process and its start; tells nothing. */
+  get id(): string {
+    this.#id ??= nextRequestId();
+    return this.#id;
+  }
+
+  get client(): ClientAddress {
+    this.#client ??= clientAddress(
+      this.#server.requestIP(this.#request)?.address,
+      this.#request.headers.get("x-forwarded-for"),
+      this.settings,
+    );
+    return this.#client;
+  }
+
+  upgrade(connection: Connection): boolean {
+    return this.#server.upgrade(this.#request, { data: connection });
+  }
+}
+
+export interface NestEnv {
+  Bindings: RequestScope;
+}
+
+export type NestContext = Context<NestEnv>;
+
+/**
+ * One step of the pipeline: an answer, which ends it, or nothing. Synchronous on purpose: no other request's check or
+ * count can come in between, and Bun still takes an upgrade (RUNTIME: it answers 400 once an `await` has left the turn
+ * and the client's first frame has come with its request).
+ */
+export type Step = (c: NestContext) => Response | undefined;
+
+const prefix = `${crypto.getRandomValues(new Uint8Array(4)).toHex()}-`;
+let lastNumber = 0;
+
+function nextRequestId(): string {
+  return prefix + ++lastNumber;
+}

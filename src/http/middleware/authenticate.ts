@@ -1,0 +1,64 @@
+import type { Authenticator } from "../../auth/authenticator.ts";
+import type { LockOut } from "../../limit/lock-out.ts";
+import type { Log } from "../../log/log.ts";
+import type { NestContext, Step } from "../env.ts";
+import { isApi } from "../headers.ts";
+import { problem } from "../problem.ts";
+import { routeOf } from "./host.ts";
+
+export interface AuthenticateOptions {
+  readonly authenticator: Authenticator;
+  readonly lockOut: LockOut;
+  readonly log: Log;
+}
+
+/**
+ * Step 4: a bearer token on `/api/*` and `/attach`, known paths or not (401 before 404, so that nothing is told about
+ * which exist). An upgrade of `/attach` may come without: its first frame will authenticate it.
+ *
+ * Every 401 counts towards the lock-out but one: a request without credentials that the browser itself marks as sent
+ * by another site. Any web page could make its visitor's browser send those (CVE-2026-32025 the other way round).
+ */
+export function authenticate({ authenticator, lockOut, log }: AuthenticateOptions): Step {
+  return function authentication(c) {
+    const { path } = c.req;
+    const attach = path === "/attach";
+    if (!attach && !isApi(path)) return undefined;
+    const header = c.req.raw.headers.get("authorization");
+    if (header === null) {
+      if (attach && isUpgrade(c)) return undefined;
+      return refuse(c, "missing_credentials", !isCrossSite(c));
+    }
+    c.env.principal = authenticator.authenticateHeader(header);
+    return c.env.principal === undefined ? refuse(c, "wrong_credentials", true) : undefined;
+  };
+
+  function refuse(c: NestContext, reason: string, counts: boolean): Response {
+    const { key } = c.env.client;
+    if (counts) {
+      log.security("auth_failed", { address: key, route: routeOf(c), reason, request: c.env.id });
+      lockOut.fail(key);
+    }
+    return problem(
+      c,
+      "unauthorized",
+      "Expected the header Authorization: Bearer <token> with a valid token",
+      {
+        "WWW-Authenticate": "Bearer",
+      },
+    );
+  }
+}
+
+/** RFC 6455 section 4.1. */
+export function isUpgrade(c: NestContext): boolean {
+  return (
+    c.req.raw.method === "GET" && c.req.raw.headers.get("upgrade")?.toLowerCase() === "websocket"
+  );
+}
+
+/** Fetch Metadata, section 2.3: set by browsers, out of a page's reach. */
+function isCrossSite(c: NestContext): boolean {
+  const site = c.req.raw.headers.get("sec-fetch-site");
+  return site === "cross-site" || site === "same-site";
+}

@@ -1,0 +1,64 @@
+import { headersFor } from "./headers.ts";
+import type { NestContext } from "./env.ts";
+
+/** Every way a request can be refused: the stable word and its status. */
+const STATUS = {
+  bad_host: 400,
+  bad_request: 400,
+  unauthorized: 401,
+  insufficient_scope: 403,
+  origin_refused: 403,
+  not_found: 404,
+  session_not_found: 404,
+  method_not_allowed: 405,
+  host_refused: 421,
+  upgrade_required: 426,
+  locked_out: 429,
+  internal_error: 500,
+  too_many_waiting: 503,
+} as const;
+
+export type ProblemCode = keyof typeof STATUS;
+
+/** Titles are the status phrases (RFC 9110 section 15), as RFC 9457 section 4.2.1 wants with `about:blank`. */
+const TITLE: Record<(typeof STATUS)[ProblemCode], string> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  421: "Misdirected Request",
+  426: "Upgrade Required",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+/**
+ * The answer to a request that is refused: RFC 9457, with `code` for programs and `error` (the title) for simple ones.
+ *
+ * @param detail - for people: what was expected and what to do; nothing of the request, nothing of the inside
+ */
+export function problem(
+  c: NestContext,
+  code: ProblemCode,
+  detail?: string,
+  headers?: Readonly<Record<string, string>>,
+): Response {
+  return new Response(bodyOf(code, detail), {
+    status: STATUS[code],
+    headers: headersFor(c, "application/problem+json", headers),
+  });
+}
+
+/** The last body made, since a flood is refused with one and the same. */
+let last = { code: "" as string, detail: undefined as string | undefined, body: "" };
+
+function bodyOf(code: ProblemCode, detail: string | undefined): string {
+  if (last.code === code && last.detail === detail) return last.body;
+  const status = STATUS[code];
+  const title = TITLE[status];
+  const body = JSON.stringify({ type: "about:blank", title, status, detail, code, error: title });
+  last = { code, detail, body };
+  return body;
+}

@@ -1,0 +1,110 @@
+import type { Attach } from "../../attach/attach.ts";
+import { mayAttach } from "../../attach/connection.ts";
+import type { Log } from "../../log/log.ts";
+import type { NestContext } from "../env.ts";
+import { isUpgrade } from "../middleware/authenticate.ts";
+import { routeOf } from "../middleware/host.ts";
+import { problem } from "../problem.ts";
+
+export interface AttachRouteOptions {
+  readonly attach: Attach;
+  readonly hasSession: (name: string) => boolean;
+  readonly log: Log;
+}
+
+const SEQ = /^\d{1,16}$/;
+
+/**
+ * `GET /attach`: decides on the upgrade, synchronously from the first byte of the request on.
+ *
+ * Browsers let any page open a socket to any server and send an `Origin` with it; programs send none. So a foreign one
+ * is refused before the upgrade (CVE-2023-26114, CVE-2025-24010), though it could do nothing without the token.
+ */
+export function attachRoute({ attach, hasSession, log }: AttachRouteOptions) {
+  return function upgrade(c: NestContext): Response {
+    const { headers } = c.req.raw;
+    if (!isUpgrade(c)) {
+      return problem(c, "upgrade_required", "Expected a WebSocket handshake", {
+        Upgrade: "websocket",
+        Connection: "Upgrade",
+      });
+    }
+    const origin = headers.get("origin");
+    if (
+      origin !== null &&
+      origin !== ownOrigin(c) &&
+      !c.env.settings.corsOrigins.includes(origin)
+    ) {
+      log.security("origin_refused", {
+        address: c.env.client.key,
+        route: routeOf(c),
+        reason: "foreign_origin",
+        origin,
+        request: c.env.id,
+      });
+      return problem(
+        c,
+        "origin_refused",
+        'Pages of that origin may not attach. The owner can add it to "server.cors.origin"',
+      );
+    }
+    const session = c.req.query("session") ?? "default";
+    const since = c.req.query("since");
+    if (since !== undefined && !(SEQ.test(since) && Number.isSafeInteger(Number(since)))) {
+      return problem(c, "bad_request", "Expected since to be the number of the last event seen");
+    }
+    const { principal } = c.env;
+    if (principal !== undefined) {
+      if (!mayAttach(principal)) {
+        return problem(
+          c,
+          "insufficient_scope",
+          'Expected a token with the scope "attach" or "prompt"',
+          {
+            "WWW-Authenticate": 'Bearer error="insufficient_scope", scope="attach"',
+          },
+        );
+      }
+      // Without authentication the answer waits for it: which sessions exist is nobody's business.
+      if (!hasSession(session)) return problem(c, "session_not_found", "No session has this name");
+    }
+    const connection = attach.admit({
+      address: c.env.client.key,
+      requestId: c.env.id,
+      session,
+      ...(since !== undefined && { since: Number(since) }),
+      ...(principal !== undefined && { principal }),
+    });
+    if (connection === undefined) {
+      return problem(
+        c,
+        "too_many_waiting",
+        "Too many sockets of this address wait to be authenticated",
+        {
+          "Retry-After": "5",
+        },
+      );
+    }
+    if (c.env.upgrade(connection)) return new Response(null);
+    connection.closed();
+    return problem(
+      c,
+      "bad_request",
+      "Expected a WebSocket handshake as RFC 6455 section 4.1 has it",
+    );
+  };
+}
+
+/** What a page served by this very server sends as its Origin: scheme, host, and the port unless it is the usual one. */
+function ownOrigin(c: NestContext): string {
+  const { settings, client } = c.env;
+  const secure =
+    settings.trustedProxies.length > 0 &&
+    client.viaProxy &&
+    c.req.raw.headers.get("x-forwarded-proto")?.toLowerCase() === "https";
+  const host = c.req.raw.headers
+    .get("host")
+    ?.toLowerCase()
+    .replace(secure ? /:443$/ : /:80$/, "");
+  return `${secure ? "https" : "http"}://${host}`;
+}

@@ -1,0 +1,83 @@
+import {
+  formatIpAddress,
+  type IpAddress,
+  type IpPrefix,
+  isInside,
+  networkOf,
+  parseIpAddress,
+} from "./ip-address.ts";
+
+/** Whom the lock-out counts, and whether a proxy of ours vouches for it. */
+export interface ClientAddress {
+  /** IPv4 as a dotted quad, IPv6 as `network/length`, or {@link UNKNOWN_ADDRESS}. The key of every per-client limit. */
+  readonly key: string;
+  /** True if the peer is a trusted proxy, so that its X-Forwarded-Proto may be believed too. */
+  readonly viaProxy: boolean;
+}
+
+export interface ClientAddressOptions {
+  readonly trustedProxies: readonly IpPrefix[];
+  /** Leading bits of an IPv6 address that make one client, 1 to 128 · 64 (one home or host usually has a whole /64). */
+  readonly ipv6Prefix: number;
+}
+
+/**
+ * One shared bucket for requests whose sender can't be told (the peer has gone, or a proxy wrote something that is no
+ * address). Strict on purpose: a fresh key for every junk string would be a fresh allowance of guesses.
+ */
+export const UNKNOWN_ADDRESS = "unknown";
+
+/**
+ * The address that a request is counted by: the peer's, unless the peer is a trusted proxy; then the rightmost
+ * address in X-Forwarded-For that is not itself a trusted proxy, the only one that a proxy of ours wrote.
+ * No other header is read (CVE-2026-35656, GHSA-xgm2-5f3f-mvvc).
+ *
+ * @param peer - the other end of the TCP connection, as `server.requestIP` says; `undefined` once it has gone
+ * @param forwardedFor - the header, several joined with commas as the Fetch standard does; `null` if absent
+ */
+export function clientAddress(
+  peer: string | undefined,
+  forwardedFor: string | null,
+  options: ClientAddressOptions,
+): ClientAddress {
+  const address = peer === undefined ? undefined : parseIpAddress(peer);
+  if (address === undefined) return { key: UNKNOWN_ADDRESS, viaProxy: false };
+  if (!isTrusted(address, options.trustedProxies)) {
+    return { key: keyOf(address, options.ipv6Prefix), viaProxy: false };
+  }
+  return { key: forwardedKey(address, forwardedFor, options), viaProxy: true };
+}
+
+/** True if `address` is one of the proxies whose forwarding headers are believed. */
+export function isTrusted(address: IpAddress, proxies: readonly IpPrefix[]): boolean {
+  return proxies.some((proxy) => isInside(address, proxy));
+}
+
+function forwardedKey(
+  proxy: IpAddress,
+  forwardedFor: string | null,
+  { trustedProxies, ipv6Prefix }: ClientAddressOptions,
+): string {
+  let last = proxy;
+  if (forwardedFor !== null) {
+    for (const entry of forwardedFor.split(",").toReversed()) {
+      const hop = parseIpAddress(withoutPort(entry.trim()));
+      if (hop === undefined) return UNKNOWN_ADDRESS;
+      if (!isTrusted(hop, trustedProxies)) return keyOf(hop, ipv6Prefix);
+      last = hop;
+    }
+  }
+  return keyOf(last, ipv6Prefix);
+}
+
+/** `1.2.3.4:5` and `[::1]:5` are written by some proxies; the port says nothing about who it is. */
+function withoutPort(entry: string): string {
+  return (
+    /^\[([^\]]*)\](?::\d{1,5})?$/.exec(entry)?.[1] ?? /^([\d.]+):\d{1,5}$/.exec(entry)?.[1] ?? entry
+  );
+}
+
+function keyOf(address: IpAddress, ipv6Prefix: number): string {
+  if (address.family === 4) return formatIpAddress(address);
+  return `${formatIpAddress(networkOf(address, ipv6Prefix))}/${ipv6Prefix}`;
+}

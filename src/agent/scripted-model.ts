@@ -56,10 +56,10 @@ function textOf(message: Message | undefined): string {
 const TOUR_CALL = { name: "bash", args: { command: "ls" } };
 
 function play(prompt: string, results: readonly string[]) {
+  // Lines end at LF alone: `^`, `$` and `.` of a pattern would also stop at U+2028.
+  const lines = prompt.split("\n");
   const directives = (name: string) =>
-    [...prompt.matchAll(new RegExp(`^@${name}[ \\t]+(.*)$`, "gm"))].map((match) =>
-      (match[1] ?? "").trim(),
-    );
+    lines.filter((line) => line.startsWith(`@${name} `)).map((line) => line.slice(name.length + 2).trim());
   const calls = directives("tool").map(toolCall);
   const say = directives("say")[0];
   const isScripted = calls.length > 0 || say !== undefined;

@@ -31,7 +31,7 @@ export async function serve(args: readonly string[]): Promise<number> {
     level: config.log.level,
     format:
       config.log.format === "auto" ? (process.stderr.isTTY ? "text" : "json") : config.log.format,
-    wallMs: systemClock.wallMs,
+    wallMs: () => systemClock.wallMs(),
     write: (line) => process.stderr.write(line),
   });
   process.on("unhandledRejection", (reason) => {

@@ -1,0 +1,48 @@
+import type { Lab } from "./lab.ts";
+import { CannotBench } from "./options.ts";
+import { pinned } from "./pinning.ts";
+
+/** Connections held open by wrk, count: enough that the server always has one to serve. */
+export const CONNECTIONS = 32;
+
+const program = Bun.which("wrk");
+
+/** @throws {CannotBench} without wrk: a client on Bun would be slower than what it measures */
+export function requireWrk(): void {
+  if (program === null) {
+    throw new CannotBench(
+      "Cannot measure HTTP: wrk is missing. Install it: apt-get install -y wrk (Debian, Ubuntu), brew install wrk (macOS)",
+    );
+  }
+}
+
+export interface Load {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly status: number;
+  readonly seconds: number;
+}
+
+/**
+ * Requests a second.
+ *
+ * @throws {Error} if wrk met socket errors, or answers of another kind than expected
+ */
+export async function load(lab: Lab, { url, headers, status, seconds }: Load): Promise<number> {
+  requireWrk();
+  const own = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
+  const argv = [program ?? "wrk", "-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, ...own, url];
+  const child = lab.own(
+    Bun.spawn(pinned("client", argv), { stdin: "ignore", stdout: "pipe", stderr: "ignore" }),
+  );
+  const text = await child.stdout.text();
+  await child.exited;
+  const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
+  const requests = Number(/(\d+) requests in/.exec(text)?.[1]);
+  const refused = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
+  const expected = status >= 400 ? requests : 0;
+  if (!(perSecond > 0) || text.includes("Socket errors") || refused !== expected) {
+    throw new Error(`Cannot measure ${url}: wrk says\n${text}`);
+  }
+  return perSecond;
+}

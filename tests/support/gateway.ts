@@ -1,0 +1,75 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { systemClock } from "../../src/cli/clock.ts";
+import { readConfigFile } from "../../src/cli/config-file.ts";
+import { type Gateway, startGateway } from "../../src/cli/gateway.ts";
+import type { Clock } from "../../src/clock.ts";
+import { createLog } from "../../src/log/log.ts";
+import { tempDir } from "./temp-dir.ts";
+
+/** The owner's token in tests. */
+export const TOKEN = "nest_test-token-of-the-owner-0123456789abcdefghi";
+
+export const BEARER = { Authorization: `Bearer ${TOKEN}` };
+
+export interface TestGatewayOptions {
+  /** Laid over a minimal config, section by section. */
+  readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly clock?: Clock;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Put before the folder of the test is made use of. */
+  readonly prepare?: (dir: string) => void;
+}
+
+export interface TestGateway extends AsyncDisposable {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  /** `ws://…/attach` */
+  readonly attachUrl: string;
+  readonly dir: string;
+  /** The log so far, a parsed line each. */
+  readonly lines: readonly Record<string, unknown>[];
+  readonly gateway: Gateway;
+  /** Log lines of one event. */
+  logged(event: string): Record<string, unknown>[];
+  /** Writes another config and takes it over, as SIGHUP does. */
+  reconfigure(config: TestGatewayOptions["config"]): void;
+}
+
+/** A whole gateway in this process on a free port, with real sockets and the scripted model, and all it made removed at the end. */
+export function testGateway({ config = {}, clock = systemClock, env = process.env, prepare }: TestGatewayOptions = {}): TestGateway {
+  const dir = tempDir();
+  prepare?.(dir.path);
+  const file = join(dir.path, "config.yaml");
+  const lines: Record<string, unknown>[] = [];
+  const read = (overlay: NonNullable<TestGatewayOptions["config"]>) => {
+    const { server, ...rest } = overlay;
+    writeFileSync(file, stringify({ ...rest, server: { port: 0, token: TOKEN, ...server } }));
+    return readConfigFile(file, env).config;
+  };
+  const log = createLog({
+    level: "debug",
+    format: "json",
+    wallMs: () => clock.wallMs(),
+    write: (line) => lines.push(JSON.parse(line)),
+  });
+  const gateway = startGateway({ config: read(config), clock, log, env, demo: true });
+  const { host, port } = new URL(gateway.url);
+  return {
+    url: gateway.url,
+    host,
+    port: Number(port),
+    attachUrl: `ws://${host}/attach`,
+    dir: dir.path,
+    lines,
+    gateway,
+    logged: (event) => lines.filter((line) => line["event"] === event),
+    reconfigure: (next = {}) => gateway.reload(read(next)),
+    async [Symbol.asyncDispose]() {
+      await gateway.stop();
+      dir[Symbol.dispose]();
+    },
+  };
+}

@@ -59,7 +59,9 @@ function play(prompt: string, results: readonly string[]) {
   // Lines end at LF alone: `^`, `$` and `.` of a pattern would also stop at U+2028.
   const lines = prompt.split("\n");
   const directives = (name: string) =>
-    lines.filter((line) => line.startsWith(`@${name} `)).map((line) => line.slice(name.length + 2).trim());
+    lines
+      .filter((line) => line.startsWith(`@${name} `))
+      .map((line) => line.slice(name.length + 2).trim());
   const calls = directives("tool").map(toolCall);
   const say = directives("say")[0];
   const isScripted = calls.length > 0 || say !== undefined;

@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { firstSeqAt, MemoryJournal } from "../agent/journal.ts";
-import { Agent } from "../agent/launch.ts";
+import { Agent, AgentMissing, type AgentOptions } from "../agent/launch.ts";
 import { ModelProbe } from "../agent/model-probe.ts";
 import { Sessions } from "../agent/sessions.ts";
 import { Attach } from "../attach/attach.ts";
@@ -53,7 +53,7 @@ const AGENT_GRACE_MS = 7000;
  */
 export function startGateway({ config, clock, log, env, demo }: GatewayOptions): Gateway {
   prepareVault(config.vault.path);
-  const agent = new Agent({ ...config.agent, ownEnv: env });
+  const agent = findAgent({ ...config.agent, ownEnv: env });
   const models = new ModelProbe(
     agent,
     config.vault.path,
@@ -157,6 +157,15 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
       await closed;
     },
   };
+}
+
+function findAgent(options: AgentOptions): Agent {
+  try {
+    return new Agent(options);
+  } catch (error) {
+    if (error instanceof AgentMissing) throw new Exit(EXIT_USAGE, error.message);
+    throw error;
+  }
 }
 
 function seconds(ms: number): number {

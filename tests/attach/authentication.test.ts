@@ -10,8 +10,12 @@ describe("/attach, the ways in", () => {
     await using gateway = testGateway();
     using connection = new RawConnection(gateway.port);
     const handshake = wsHandshake(gateway.host, { headers: `Authorization: Bearer ${TOKEN}\r\n` });
-    connection.write(Buffer.concat([Buffer.from(handshake), wsFrame('{"id":"early","type":"get_state"}')]));
-    await until("the reply to the frame that came with the upgrade", () => connection.received.includes('"id":"early"'));
+    connection.write(
+      Buffer.concat([Buffer.from(handshake), wsFrame('{"id":"early","type":"get_state"}')]),
+    );
+    await until("the reply to the frame that came with the upgrade", () =>
+      connection.received.includes('"id":"early"'),
+    );
     const text = connection.received.toString();
     expect(text.startsWith("HTTP/1.1 101")).toBe(true);
     expect(text.indexOf('"auth_ok"')).toBeGreaterThan(0);
@@ -45,7 +49,8 @@ describe("/attach, the ways in", () => {
     connection.write(wsHandshake(gateway.host));
     await until("the upgrade", () => connection.received.includes("101 Switching"));
     const frames = [JSON.stringify({ type: "auth", token: TOKEN })];
-    for (let i = 0; i < 20; i++) frames.push(JSON.stringify({ id: i, type: i % 2 ? "get_state" : "nonsense" }));
+    for (let i = 0; i < 20; i++)
+      frames.push(JSON.stringify({ id: i, type: i % 2 ? "get_state" : "nonsense" }));
     connection.write(Buffer.concat(frames.map((frame) => wsFrame(frame))));
     await until("the last reply", () => connection.received.includes('"id":19'));
     const text = connection.received.toString();
@@ -132,26 +137,41 @@ describe("/attach before authentication", () => {
     { name: "null", frame: "null" },
     { name: "not JSON", frame: "{" },
     { name: "nested 2,000 deep", frame: "[".repeat(2000) },
-    { name: "the right token in a frame over 4 KiB", frame: JSON.stringify({ type: "auth", token: TOKEN, x: "y".repeat(4096) }) },
-    { name: "the right token, binary", frame: Buffer.from(JSON.stringify({ type: "auth", token: TOKEN })), opcode: 2 },
-  ])("$name: unauthorized, 4003, counted, and nothing behind it runs", async ({ frame, opcode = 1 }) => {
-    await using gateway = testGateway();
-    using connection = new RawConnection(gateway.port);
-    connection.write(wsHandshake(gateway.host));
-    await until("the upgrade", () => connection.received.includes("101 Switching"));
-    const behind = [
-      JSON.stringify({ type: "auth", token: TOKEN }),
-      ...Array.from({ length: 10 }, () => '{"id":"run","type":"bash","command":"touch was-here"}'),
-    ];
-    connection.write(Buffer.concat([wsFrame(frame, { opcode }), ...behind.map((one) => wsFrame(one))]));
-    await until("the close frame", () => connection.received.includes(Buffer.from([0x0f, 0xa3])));
-    const text = connection.received.toString();
-    expect(text).toContain('{"type":"error","code":"unauthorized"}');
-    expect(text).not.toContain("auth_ok");
-    expect(text).not.toContain('"run"');
-    expect(gateway.logged("auth_failed")).toHaveLength(1);
-    expect(await Bun.file(`${gateway.dir}/vault/was-here`).exists()).toBe(false);
-  });
+    {
+      name: "the right token in a frame over 4 KiB",
+      frame: JSON.stringify({ type: "auth", token: TOKEN, x: "y".repeat(4096) }),
+    },
+    {
+      name: "the right token, binary",
+      frame: Buffer.from(JSON.stringify({ type: "auth", token: TOKEN })),
+      opcode: 2,
+    },
+  ])(
+    "$name: unauthorized, 4003, counted, and nothing behind it runs",
+    async ({ frame, opcode = 1 }) => {
+      await using gateway = testGateway();
+      using connection = new RawConnection(gateway.port);
+      connection.write(wsHandshake(gateway.host));
+      await until("the upgrade", () => connection.received.includes("101 Switching"));
+      const behind = [
+        JSON.stringify({ type: "auth", token: TOKEN }),
+        ...Array.from(
+          { length: 10 },
+          () => '{"id":"run","type":"bash","command":"touch was-here"}',
+        ),
+      ];
+      connection.write(
+        Buffer.concat([wsFrame(frame, { opcode }), ...behind.map((one) => wsFrame(one))]),
+      );
+      await until("the close frame", () => connection.received.includes(Buffer.from([0x0f, 0xa3])));
+      const text = connection.received.toString();
+      expect(text).toContain('{"type":"error","code":"unauthorized"}');
+      expect(text).not.toContain("auth_ok");
+      expect(text).not.toContain('"run"');
+      expect(gateway.logged("auth_failed")).toHaveLength(1);
+      expect(await Bun.file(`${gateway.dir}/vault/was-here`).exists()).toBe(false);
+    },
+  );
 
   test("a first message in fragments is one message", async () => {
     await using gateway = testGateway();
@@ -171,7 +191,8 @@ describe("/attach before authentication", () => {
       connection.write(wsHandshake(gateway.host));
       const piece = "x".repeat(whole ? 1024 * 1024 + 1 : 300_000);
       connection.write(wsFrame(piece, { fin: whole }));
-      for (let i = 0; i < 5 && !whole; i++) connection.write(wsFrame(piece, { opcode: 0, fin: false }));
+      for (let i = 0; i < 5 && !whole; i++)
+        connection.write(wsFrame(piece, { opcode: 0, fin: false }));
       await until("it is closed", () => connection.isClosed);
       expect(connection.received.toString()).not.toContain("auth_ok");
     }
@@ -196,9 +217,12 @@ describe("/attach before authentication", () => {
       for (let i = 0; i < 300; i++) expect(await wait(`198.51.100.${i % 250}`)).toBe(101);
       // Unfinished first messages, as large as a first message may be.
       for (const connection of open) connection.write(wsFrame("x".repeat(4000), { fin: false }));
-      await until("the oldest of the busiest address are sent away", () => open.some((one) => one.isClosed));
+      await until("the oldest of the busiest address are sent away", () =>
+        open.some((one) => one.isClosed),
+      );
       expect(process.memoryUsage.rss() - before).toBeLessThan(96 * 1024 * 1024);
-      const waiting = () => open.filter((one) => !one.isClosed && one.received.includes("101 Switching")).length;
+      const waiting = () =>
+        open.filter((one) => !one.isClosed && one.received.includes("101 Switching")).length;
       await until("256 are left", () => waiting() <= 256);
       const owner = new AttachClient(gateway.attachUrl, { "X-Forwarded-For": "203.0.113.5" });
       await using _ = owner;
@@ -212,7 +236,10 @@ describe("/attach before authentication", () => {
 
   test("a waiting socket whose address is locked by then gets locked_out, right token or not", async () => {
     await using gateway = testGateway();
-    const waiting = [await new AttachClient(gateway.attachUrl).opened(), await new AttachClient(gateway.attachUrl).opened()];
+    const waiting = [
+      await new AttachClient(gateway.attachUrl).opened(),
+      await new AttachClient(gateway.attachUrl).opened(),
+    ];
     for (let i = 0; i < 10; i++) await fetch(`${gateway.url}/api/status`);
     waiting[0]?.send({ type: "auth", token: TOKEN });
     waiting[1]?.send({ type: "auth", token: "nest_wrong" });
@@ -246,7 +273,10 @@ describe("/attach, Origin", () => {
     await using gateway = testGateway();
     for (const origin of origins(gateway.host)) {
       const headers = `Origin: ${origin}\r\n`;
-      const { status, body } = await rawRequest(gateway.port, wsHandshake(gateway.host, { headers }));
+      const { status, body } = await rawRequest(
+        gateway.port,
+        wsHandshake(gateway.host, { headers }),
+      );
       expect([origin, status]).toEqual([origin, 403]);
       expect(body).toContain("origin_refused");
     }
@@ -255,9 +285,12 @@ describe("/attach, Origin", () => {
   });
 
   test("two Origin headers get 403, the server's own and configured ones pass, and so does none", async () => {
-    await using gateway = testGateway({ config: { server: { cors: { origin: "https://notes.example.org" } } } });
+    await using gateway = testGateway({
+      config: { server: { cors: { origin: "https://notes.example.org" } } },
+    });
     const own = `http://${gateway.host}`;
-    const status = async (headers: string) => (await rawRequest(gateway.port, wsHandshake(gateway.host, { headers }))).status;
+    const status = async (headers: string) =>
+      (await rawRequest(gateway.port, wsHandshake(gateway.host, { headers }))).status;
     expect(await status(`Origin: ${own}\r\nOrigin: ${own}\r\n`)).toBe(403);
     expect(await status(`Origin: ${own}\r\n`)).toBe(101);
     expect(await status("Origin: https://notes.example.org\r\n")).toBe(101);
@@ -278,7 +311,11 @@ describe("/attach, Origin", () => {
 });
 
 describe("/attach, tokens that end", () => {
-  const phone = { name: "phone", token: "nest_of-the-phone-0123456789abcdefghi", scopes: ["attach"] };
+  const phone = {
+    name: "phone",
+    token: "nest_of-the-phone-0123456789abcdefghi",
+    scopes: ["attach"],
+  };
 
   test("a reload closes the sockets of a token that went with 4003 and leaves the others", async () => {
     await using gateway = testGateway({ config: { server: { tokens: [phone] } } });
@@ -289,14 +326,19 @@ describe("/attach, tokens that end", () => {
     expect(lost.frames.at(-1)).toEqual({ type: "error", code: "unauthorized" });
     owner.send({ id: 1, type: "get_state" });
     expect(await owner.reply(1)).toMatchObject({ success: true });
-    const again = await fetch(`${gateway.url}/api/status`, { headers: { Authorization: `Bearer ${phone.token}` } });
+    const again = await fetch(`${gateway.url}/api/status`, {
+      headers: { Authorization: `Bearer ${phone.token}` },
+    });
     expect(again.status).toBe(401);
   });
 
   test("a token that expires closes its sockets then", async () => {
     const clock = new FakeClock();
     const expires = new Date(clock.wallMs() + 3_600_000).toISOString();
-    await using gateway = testGateway({ clock, config: { server: { tokens: [{ ...phone, expires }] } } });
+    await using gateway = testGateway({
+      clock,
+      config: { server: { tokens: [{ ...phone, expires }] } },
+    });
     const client = await attach(gateway.attachUrl, phone.token);
     clock.advance(3_599_999);
     expect(client.close).toBeUndefined();
@@ -309,10 +351,25 @@ describe("/attach, limits after authentication", () => {
   test("malformed frames are answered and the socket stays; null does not kill the agent", async () => {
     await using gateway = testGateway();
     await using client = await attach(gateway.attachUrl, TOKEN);
-    const bad = ["null", "[]", '"x"', "5", "{", "", '{"type":5}', '{"no":"type"}', '{"id":{},"type":"get_state"}', "[".repeat(100_000)];
+    const bad = [
+      "null",
+      "[]",
+      '"x"',
+      "5",
+      "{",
+      "",
+      '{"type":5}',
+      '{"no":"type"}',
+      '{"id":{},"type":"get_state"}',
+      "[".repeat(100_000),
+    ];
     for (const frame of bad) client.send(frame);
     client.socket.send(Buffer.from("{}"));
-    await until("all are answered", () => client.frames.filter((frame) => frame["code"] === "bad_frame").length === bad.length + 1);
+    await until(
+      "all are answered",
+      () =>
+        client.frames.filter((frame) => frame["code"] === "bad_frame").length === bad.length + 1,
+    );
     client.send({ id: "alive", type: "get_state" });
     expect(await client.reply("alive")).toMatchObject({ success: true, command: "get_state" });
     expect(gateway.logged("agent_exited")).toEqual([]);
@@ -346,7 +403,11 @@ describe("/attach, limits after authentication", () => {
     await using client = await attach(gateway.attachUrl, TOKEN);
     for (let i = 0; i <= 121; i++) client.send({ id: i, type: "nonsense" });
     expect(await client.reply(119)).toMatchObject({ code: "unknown_command" });
-    expect(await client.reply(120)).toMatchObject({ success: false, code: "rate_limited", command: "nonsense" });
+    expect(await client.reply(120)).toMatchObject({
+      success: false,
+      code: "rate_limited",
+      command: "nonsense",
+    });
     await client.reply(121);
     clock.advance(60_000);
     client.send({ id: "later", type: "nonsense" });
@@ -359,7 +420,10 @@ test("/attach without an upgrade: 426 with a token, 401 without; a bad since is 
   expect((await fetch(`${gateway.url}/attach`, { headers: BEARER })).status).toBe(426);
   expect((await fetch(`${gateway.url}/attach`)).status).toBe(401);
   for (const since of ["x", "-1", "1e3", "9".repeat(17)]) {
-    const { status } = await rawRequest(gateway.port, wsHandshake(gateway.host, { path: `/attach?since=${since}` }));
+    const { status } = await rawRequest(
+      gateway.port,
+      wsHandshake(gateway.host, { path: `/attach?since=${since}` }),
+    );
     expect([since, status]).toEqual([since, 400]);
   }
 });

@@ -19,7 +19,10 @@ const MALFORMED = [
   { name: "parameters", lines: [`Authorization: Bearer ${TOKEN}; realm=x`] },
   { name: "token68 padding", lines: [`Authorization: Bearer ${TOKEN}=`] },
   { name: "quoted", lines: [`Authorization: Bearer "${TOKEN}"`] },
-  { name: "two right headers", lines: [`Authorization: Bearer ${TOKEN}`, `Authorization: Bearer ${TOKEN}`] },
+  {
+    name: "two right headers",
+    lines: [`Authorization: Bearer ${TOKEN}`, `Authorization: Bearer ${TOKEN}`],
+  },
   { name: "right and wrong", lines: [`Authorization: Bearer ${TOKEN}`, "Authorization: Bearer x"] },
   { name: "right and empty", lines: [`Authorization: Bearer ${TOKEN}`, "Authorization:"] },
   { name: "empty and right", lines: ["Authorization:", `Authorization: Bearer ${TOKEN}`] },
@@ -30,7 +33,10 @@ const MALFORMED = [
   { name: "one byte more", lines: [`Authorization: Bearer ${TOKEN}x`] },
   { name: "upper case", lines: [`Authorization: Bearer ${TOKEN.toUpperCase()}`] },
   { name: "8,000 bytes", lines: [`Authorization: Bearer ${"x".repeat(8000)}`] },
-  { name: "its SHA-256", lines: [`Authorization: Bearer ${new Bun.CryptoHasher("sha256").update(TOKEN).digest("hex")}`] },
+  {
+    name: "its SHA-256",
+    lines: [`Authorization: Bearer ${new Bun.CryptoHasher("sha256").update(TOKEN).digest("hex")}`],
+  },
   { name: "undefined", lines: ["Authorization: Bearer undefined"] },
   { name: "null", lines: ["Authorization: Bearer null"] },
   { name: "Proxy-Authorization", lines: [`Proxy-Authorization: Bearer ${TOKEN}`] },
@@ -42,30 +48,45 @@ const MALFORMED = [
 describe("Authorization", () => {
   let gateway: TestGateway;
   // Every row must reach the comparison, so none may be locked out.
-  beforeAll(() => (gateway = testGateway({ config: { server: { rateLimit: { maxFailures: 1000 } } } })));
+  beforeAll(
+    () => (gateway = testGateway({ config: { server: { rateLimit: { maxFailures: 1000 } } } })),
+  );
   afterAll(() => gateway[Symbol.asyncDispose]());
 
   const get = (path: string, lines: readonly string[]) =>
-    rawRequest(gateway.port, ["GET " + path + " HTTP/1.1", `Host: ${gateway.host}`, ...lines, "", ""].join("\r\n"));
+    rawRequest(
+      gateway.port,
+      ["GET " + path + " HTTP/1.1", `Host: ${gateway.host}`, ...lines, "", ""].join("\r\n"),
+    );
 
-  test.each(MALFORMED)("$name: 401, with the remembered right one just before", async ({ lines }) => {
-    for (const path of ["/api/status", "/attach", "/api/nowhere"]) {
-      // The accepted header is remembered: what comes next must not profit from it.
-      expect((await get("/api/status", [`Authorization: Bearer ${TOKEN}`])).status).toBe(200);
-      const { status, headers, body } = await get(path, lines);
-      expect([path, status, headers["www-authenticate"]]).toEqual([path, 401, "Bearer"]);
-      expect(JSON.parse(body)).toMatchObject({ code: "unauthorized" });
-      expect(body).not.toContain(TOKEN);
-    }
-  });
+  test.each(MALFORMED)(
+    "$name: 401, with the remembered right one just before",
+    async ({ lines }) => {
+      for (const path of ["/api/status", "/attach", "/api/nowhere"]) {
+        // The accepted header is remembered: what comes next must not profit from it.
+        expect((await get("/api/status", [`Authorization: Bearer ${TOKEN}`])).status).toBe(200);
+        const { status, headers, body } = await get(path, lines);
+        expect([path, status, headers["www-authenticate"]]).toEqual([path, 401, "Bearer"]);
+        expect(JSON.parse(body)).toMatchObject({ code: "unauthorized" });
+        expect(body).not.toContain(TOKEN);
+      }
+    },
+  );
 
-  test.each(["Bearer", "bearer", "BEARER", "bEaReR"])("the scheme %s is the same in any case", async (scheme) => {
-    expect((await get("/api/status", [`Authorization: ${scheme} ${TOKEN}`])).status).toBe(200);
-    expect((await get("/api/status", [`AUTHORIZATION: ${scheme} ${TOKEN}`])).status).toBe(200);
-  });
+  test.each(["Bearer", "bearer", "BEARER", "bEaReR"])(
+    "the scheme %s is the same in any case",
+    async (scheme) => {
+      expect((await get("/api/status", [`Authorization: ${scheme} ${TOKEN}`])).status).toBe(200);
+      expect((await get("/api/status", [`AUTHORIZATION: ${scheme} ${TOKEN}`])).status).toBe(200);
+    },
+  );
 
   test("a token in the URL is no token, and nothing of a query string is logged", async () => {
-    for (const query of [`token=${TOKEN}`, `access_token=${TOKEN}`, `Authorization=Bearer%20${TOKEN}`]) {
+    for (const query of [
+      `token=${TOKEN}`,
+      `access_token=${TOKEN}`,
+      `Authorization=Bearer%20${TOKEN}`,
+    ]) {
       expect((await get(`/api/status?${query}`, [])).status).toBe(401);
       expect((await get(`/attach?${query}`, [])).status).toBe(401);
     }

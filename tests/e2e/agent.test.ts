@@ -25,8 +25,17 @@ describe("a session with the real pi", () => {
     await using two = await attach(gateway.attachUrl, TOKEN);
     let seq = 0;
     for (const word of ["first", "second"]) {
-      one.send({ id: word, type: "prompt", message: bash(`echo ${word} from bash`, `@say That was the ${word}.`) });
-      expect(await one.reply(word)).toEqual({ type: "response", id: word, command: "prompt", success: true });
+      one.send({
+        id: word,
+        type: "prompt",
+        message: bash(`echo ${word} from bash`, `@say That was the ${word}.`),
+      });
+      expect(await one.reply(word)).toEqual({
+        type: "response",
+        id: word,
+        command: "prompt",
+        success: true,
+      });
       const end = await one.event("tool_execution_end", seq);
       expect(end["event"].result.content[0].text).toBe(`${word} from bash\n`);
       seq = (await one.event("agent_settled", seq))["seq"];
@@ -49,7 +58,11 @@ describe("a session with the real pi", () => {
       const back = await new AttachClient(`${gateway.attachUrl}?since=${since}`).opened();
       await using _ = back;
       back.send({ type: "auth", token: TOKEN });
-      expect(await back.ofType("attached")).toMatchObject({ seq: last, resync: false, state: "idle" });
+      expect(await back.ofType("attached")).toMatchObject({
+        seq: last,
+        resync: false,
+        state: "idle",
+      });
       const missed = all.filter(({ seq }) => seq > since);
       await until("what was missed", () => back.events.length >= missed.length);
       expect(eventsOf(back)).toEqual(missed);
@@ -61,7 +74,10 @@ describe("a session with the real pi", () => {
       expect(await back.ofType("attached")).toMatchObject({ resync: true });
       back.send({ id: "m", type: "get_messages" });
       const { data } = await back.reply("m");
-      expect(data.messages.map((message: { role: string }) => message.role)).toEqual(["user", "assistant"]);
+      expect(data.messages.map((message: { role: string }) => message.role)).toEqual([
+        "user",
+        "assistant",
+      ]);
     }
   });
 
@@ -70,7 +86,15 @@ describe("a session with the real pi", () => {
     await using client = await attach(gateway.attachUrl, TOKEN);
     client.send({ id: "p", type: "prompt", message: bash("echo hi") });
     await client.event("agent_settled");
-    const commands = ["get_state", "get_messages", "get_entries", "get_tree", "get_session_stats", "get_commands", "export_html"];
+    const commands = [
+      "get_state",
+      "get_messages",
+      "get_entries",
+      "get_tree",
+      "get_session_stats",
+      "get_commands",
+      "export_html",
+    ];
     for (const type of commands) {
       client.send({ id: type, type });
       expect([type, (await client.reply(type))["success"]]).toEqual([type, true]);
@@ -93,10 +117,20 @@ describe("a session with the real pi", () => {
     await until("the third runs", async () => (await processesWith(`sleep\0${mark}`)).length >= 3);
     process.kill(agentPid(gateway), "SIGKILL");
     for (const client of [one, two]) {
-      expect((await client.event("agent_exit"))["event"]).toMatchObject({ signal: "SIGKILL", interrupted: true });
+      expect((await client.event("agent_exit"))["event"]).toMatchObject({
+        signal: "SIGKILL",
+        interrupted: true,
+      });
     }
-    expect(await one.reply("pending")).toMatchObject({ success: false, code: "agent_exited", command: "bash" });
-    await until("no tool is left", async () => (await processesWith(`sleep\0${mark}`)).length === 0);
+    expect(await one.reply("pending")).toMatchObject({
+      success: false,
+      code: "agent_exited",
+      command: "bash",
+    });
+    await until(
+      "no tool is left",
+      async () => (await processesWith(`sleep\0${mark}`)).length === 0,
+    );
     one.send({ id: "next", type: "prompt", message: "@say Alive again." });
     expect(await one.reply("next")).toMatchObject({ success: true });
     await one.event("agent_ready");
@@ -108,7 +142,11 @@ describe("a session with the real pi", () => {
     await using gateway = testGateway();
     await using client = await attach(gateway.attachUrl, TOKEN);
     const text = "line\u2028one\u2029two \u{1f95a}\u0085end";
-    client.send({ id: "p", type: "prompt", message: `@tool write ${JSON.stringify({ path: "note.md", content: text })}\n@say ${text}` });
+    client.send({
+      id: "p",
+      type: "prompt",
+      message: `@tool write ${JSON.stringify({ path: "note.md", content: text })}\n@say ${text}`,
+    });
     await client.event("agent_settled");
     expect(readFileSync(join(gateway.dir, "vault", "note.md"), "utf8")).toBe(text);
     expect(client.text).toContain(text);
@@ -150,7 +188,8 @@ describe("a session with the real pi", () => {
   test("an image of the vault goes with a prompt by its name; links and other files do not", async () => {
     await using gateway = testGateway();
     await using client = await attach(gateway.attachUrl, TOKEN);
-    const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    const pixel =
+      "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
     writeFileSync(join(gateway.dir, "vault", "a.png"), Buffer.from(pixel, "base64"));
     client.send({ id: "i", type: "prompt", message: "@say Seen.", images: [{ vault: "a.png" }] });
     expect(await client.reply("i")).toMatchObject({ success: true });
@@ -160,7 +199,10 @@ describe("a session with the real pi", () => {
     expect(JSON.stringify(data.messages[0])).toContain(pixel);
     for (const vault of ["../config.yaml", "/etc/passwd", "no.png", "Welcome.md", "a\\b.png"]) {
       client.send({ id: vault, type: "prompt", message: "x", images: [{ vault }] });
-      expect(await client.reply(vault)).toMatchObject({ success: false, code: "image_unavailable" });
+      expect(await client.reply(vault)).toMatchObject({
+        success: false,
+        code: "image_unavailable",
+      });
     }
   });
 });
@@ -173,8 +215,14 @@ describe("dialogs of pi's extensions", () => {
     await using one = await attach(gateway.attachUrl, TOKEN);
     await using two = await attach(gateway.attachUrl, TOKEN);
     one.send({ id: "p", type: "prompt", message: "/ask" });
-    const asked = (await one.event("extension_ui_request", 0, (event) => event["method"] === "select"))["event"];
-    expect((await two.event("extension_ui_request", 0, (event) => event["method"] === "select"))["event"]).toEqual(asked);
+    const asked = (
+      await one.event("extension_ui_request", 0, (event) => event["method"] === "select")
+    )["event"];
+    expect(
+      (await two.event("extension_ui_request", 0, (event) => event["method"] === "select"))[
+        "event"
+      ],
+    ).toEqual(asked);
     await using late = await attach(gateway.attachUrl, TOKEN);
     expect((await late.ofType("attached"))["dialogs"]).toEqual([asked]);
 
@@ -191,7 +239,11 @@ describe("dialogs of pi's extensions", () => {
     }
     one.send({ type: "extension_ui_response", id: asked["id"], value: "red" });
     expect(await one.reply(asked["id"])).toMatchObject({ success: false, code: "dialog_closed" });
-    const notice = await two.event("extension_ui_request", 0, (event) => event["method"] === "notify");
+    const notice = await two.event(
+      "extension_ui_request",
+      0,
+      (event) => event["method"] === "notify",
+    );
     expect(notice["event"].message).toBe("picked blue");
     await one.reply("p");
   });
@@ -205,7 +257,10 @@ describe("the agent's surroundings", () => {
     writeFileSync(join(vault, "bunfig.toml"), 'preload = ["./evil.ts"]\n');
     writeFileSync(join(vault, "evil.ts"), evil);
     writeFileSync(join(vault, ".env"), "NEST_TEST_EVIL=1\n");
-    await Bun.write(join(vault, ".pi", "extensions", "evil.ts"), `${evil}export default function () {}\n`);
+    await Bun.write(
+      join(vault, ".pi", "extensions", "evil.ts"),
+      `${evil}export default function () {}\n`,
+    );
     await using client = await attach(gateway.attachUrl, TOKEN);
     client.send({ id: "p", type: "prompt", message: bash("env") });
     const env = (await client.event("tool_execution_end"))["event"].result.content[0].text;

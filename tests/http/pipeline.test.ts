@@ -6,10 +6,16 @@ import { rawRequest, wsHandshake } from "../support/raw-http.ts";
 
 const WRONG = { Authorization: "Bearer nest_wrong-token-of-nobody" };
 
-async function fail(gateway: TestGateway, times: number, headers: Record<string, string> = {}): Promise<number[]> {
+async function fail(
+  gateway: TestGateway,
+  times: number,
+  headers: Record<string, string> = {},
+): Promise<number[]> {
   const statuses: number[] = [];
   for (let i = 0; i < times; i++) {
-    statuses.push((await fetch(`${gateway.url}/api/status`, { headers: { ...WRONG, ...headers } })).status);
+    statuses.push(
+      (await fetch(`${gateway.url}/api/status`, { headers: { ...WRONG, ...headers } })).status,
+    );
   }
   return statuses;
 }
@@ -31,8 +37,16 @@ describe("the pipeline", () => {
     ];
     for (const [path, init] of requests) {
       const response = await fetch(gateway.url + path, init);
-      expect([path, response.status, response.headers.get("retry-after")]).toEqual([path, 429, "60"]);
-      expect(await response.json()).toMatchObject({ code: "locked_out", status: 429, error: "Too Many Requests" });
+      expect([path, response.status, response.headers.get("retry-after")]).toEqual([
+        path,
+        429,
+        "60",
+      ]);
+      expect(await response.json()).toMatchObject({
+        code: "locked_out",
+        status: 429,
+        error: "Too Many Requests",
+      });
     }
     for (const headers of ["", `Authorization: Bearer ${TOKEN}\r\n`]) {
       const upgrade = await rawRequest(gateway.port, wsHandshake(gateway.host, { headers }));
@@ -121,9 +135,12 @@ describe("the pipeline", () => {
     const codes: string[] = [];
     for (let round = 0; round < 4; round++) {
       const clients = await Promise.all(
-        Array.from({ length: 13 }, () => new AttachClient(gateway.attachUrl).opened().catch(() => undefined)),
+        Array.from({ length: 13 }, () =>
+          new AttachClient(gateway.attachUrl).opened().catch(() => undefined),
+        ),
       );
-      for (const client of clients) client?.send({ type: "auth", token: codes.length >= 10 ? TOKEN : "nest_wrong" });
+      for (const client of clients)
+        client?.send({ type: "auth", token: codes.length >= 10 ? TOKEN : "nest_wrong" });
       for (const client of clients) {
         if (client === undefined) codes.push("429");
         else codes.push((await client.ofType("error"))["code"]);
@@ -136,14 +153,21 @@ describe("the pipeline", () => {
   });
 
   test("400, 403, 404, 405, 421 and preflights never count", async () => {
-    await using gateway = testGateway({ config: { server: { cors: { origin: "https://notes.example.org" } } } });
+    await using gateway = testGateway({
+      config: { server: { cors: { origin: "https://notes.example.org" } } },
+    });
     for (let i = 0; i < 12; i++) {
       expect((await fetch(`${gateway.url}/nowhere`)).status).toBe(404);
       expect((await fetch(`${gateway.url}/health`, { method: "DELETE" })).status).toBe(405);
       expect((await fetch(`${gateway.url}/api/status`, { method: "OPTIONS" })).status).toBe(204);
       expect((await fetch(`${gateway.url}/api/nowhere`, { headers: BEARER })).status).toBe(404);
-      expect((await rawRequest(gateway.port, "GET /api/status HTTP/1.1\r\nHost: a@b\r\n\r\n")).status).toBe(400);
-      expect((await rawRequest(gateway.port, "GET /api/status HTTP/1.1\r\nHost: evil.test\r\n\r\n")).status).toBe(421);
+      expect(
+        (await rawRequest(gateway.port, "GET /api/status HTTP/1.1\r\nHost: a@b\r\n\r\n")).status,
+      ).toBe(400);
+      expect(
+        (await rawRequest(gateway.port, "GET /api/status HTTP/1.1\r\nHost: evil.test\r\n\r\n"))
+          .status,
+      ).toBe(421);
       const origin = wsHandshake(gateway.host, { headers: "Origin: https://evil.test\r\n" });
       expect((await rawRequest(gateway.port, origin)).status).toBe(403);
     }
@@ -154,13 +178,17 @@ describe("the pipeline", () => {
     await using gateway = testGateway();
     for (const site of ["cross-site", "same-site"]) {
       for (let i = 0; i < 11; i++) {
-        const response = await fetch(`${gateway.url}/api/status`, { headers: { "Sec-Fetch-Site": site } });
+        const response = await fetch(`${gateway.url}/api/status`, {
+          headers: { "Sec-Fetch-Site": site },
+        });
         expect(response.status).toBe(401);
       }
     }
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
     // With a wrong token it is a guess, whoever sends it; and a page of our own counts as anyone.
-    expect(await fail(gateway, 5, { "Sec-Fetch-Site": "cross-site" })).toEqual([401, 401, 401, 401, 401]);
+    expect(await fail(gateway, 5, { "Sec-Fetch-Site": "cross-site" })).toEqual([
+      401, 401, 401, 401, 401,
+    ]);
     for (let i = 0; i < 5; i++) {
       await fetch(`${gateway.url}/api/status`, { headers: { "Sec-Fetch-Site": "same-origin" } });
     }
@@ -172,7 +200,10 @@ describe("the pipeline", () => {
     for (const path of ["/api/nowhere", "/api", "/api/", "/%61pi/status", "/api/%73tatus"]) {
       expect([path, (await fetch(gateway.url + path)).status]).toEqual([path, 401]);
     }
-    const response = await fetch(`${gateway.url}/api/status`, { method: "DELETE", headers: BEARER });
+    const response = await fetch(`${gateway.url}/api/status`, {
+      method: "DELETE",
+      headers: BEARER,
+    });
     expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
     expect(await response.json()).toEqual({
       type: "about:blank",
@@ -217,9 +248,16 @@ describe("the pipeline", () => {
     const { RequestScope } = await import("../../src/http/env.ts");
     const lines: string[] = [];
     const { createLog } = await import("../../src/log/log.ts");
-    const log = createLog({ level: "info", format: "json", wallMs: () => 0, write: (line) => lines.push(line) });
+    const log = createLog({
+      level: "info",
+      format: "json",
+      wallMs: () => 0,
+      write: (line) => lines.push(line),
+    });
     const app = createApp({
-      authenticator: { authenticateHeader: () => ({ name: "owner", scopes: new Set(), digest: new Uint8Array() }) },
+      authenticator: {
+        authenticateHeader: () => ({ name: "owner", scopes: new Set(), digest: new Uint8Array() }),
+      },
       lockOut: { isAnyoneLocked: false },
       attach: {},
       hasSession: () => true,
@@ -228,8 +266,15 @@ describe("the pipeline", () => {
       },
       log,
     } as never);
-    const settings = { hosts: new Set<string>(), trustedProxies: [], ipv6Prefix: 64, corsOrigins: [] };
-    const request = new Request("http://localhost/api/status", { headers: { Host: "localhost", ...BEARER } });
+    const settings = {
+      hosts: new Set<string>(),
+      trustedProxies: [],
+      ipv6Prefix: 64,
+      corsOrigins: [],
+    };
+    const request = new Request("http://localhost/api/status", {
+      headers: { Host: "localhost", ...BEARER },
+    });
     const handle = { requestIP: () => ({ address: "127.0.0.1" }), upgrade: () => false };
     const response = await app.fetch(request, new RequestScope(request, handle, settings));
     const body = await response.text();
@@ -246,10 +291,23 @@ describe("the client address", () => {
 
   test("forwarding headers of an untrusted peer change nothing (CVE-2026-35656)", async () => {
     await using gateway = testGateway();
-    const names = ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP", "True-Client-IP", "X-Client-IP"];
+    const names = [
+      "X-Forwarded-For",
+      "X-Real-IP",
+      "Forwarded",
+      "CF-Connecting-IP",
+      "True-Client-IP",
+      "X-Client-IP",
+    ];
     const statuses: number[] = [];
     for (let i = 0; i < 30; i++) {
-      statuses.push(...(await fail(gateway, 1, Object.fromEntries(names.map((name) => [name, `192.0.2.${i}`])))));
+      statuses.push(
+        ...(await fail(
+          gateway,
+          1,
+          Object.fromEntries(names.map((name) => [name, `192.0.2.${i}`])),
+        )),
+      );
     }
     expect(statuses).toEqual([...Array<number>(10).fill(401), ...Array<number>(20).fill(429)]);
   });
@@ -273,7 +331,8 @@ describe("the client address", () => {
 
   test("IPv6 clients are counted by /64, and one network does not lock another", async () => {
     await using gateway = testGateway({ config: proxied });
-    for (let i = 0; i < 10; i++) await fail(gateway, 1, { "X-Forwarded-For": `2001:db8:1:2::${i.toString(16)}` });
+    for (let i = 0; i < 10; i++)
+      await fail(gateway, 1, { "X-Forwarded-For": `2001:db8:1:2::${i.toString(16)}` });
     const status = async (client: string) =>
       (await fetch(`${gateway.url}/health`, { headers: { "X-Forwarded-For": client } })).status;
     expect(await status("2001:db8:1:2:ffff:ffff:ffff:ffff")).toBe(429);
@@ -283,7 +342,8 @@ describe("the client address", () => {
   test("junk in X-Forwarded-For is one client, not a fresh one each time", async () => {
     await using gateway = testGateway({ config: proxied });
     const statuses: number[] = [];
-    for (let i = 0; i < 12; i++) statuses.push(...(await fail(gateway, 1, { "X-Forwarded-For": `junk-${i}` })));
+    for (let i = 0; i < 12; i++)
+      statuses.push(...(await fail(gateway, 1, { "X-Forwarded-For": `junk-${i}` })));
     expect(statuses.slice(10)).toEqual([429, 429]);
   });
 
@@ -306,7 +366,9 @@ describe("the client address", () => {
     const { until } = await import("../support/until.ts");
     for (let i = 0; i < 10; i++) {
       const connection = new RawConnection(gateway.port);
-      connection.write(`GET /api/status HTTP/1.1\r\nHost: ${gateway.host}\r\nAuthorization: Bearer nest_wrong\r\n\r\n`);
+      connection.write(
+        `GET /api/status HTTP/1.1\r\nHost: ${gateway.host}\r\nAuthorization: Bearer nest_wrong\r\n\r\n`,
+      );
       await until("it is counted", () => gateway.logged("auth_failed").length > i);
       connection[Symbol.dispose]();
     }
@@ -316,16 +378,24 @@ describe("the client address", () => {
 
 describe("CORS", () => {
   test("with one origin it is on every answer of /api, errors included, and never with credentials", async () => {
-    await using gateway = testGateway({ config: { server: { cors: { origin: "https://notes.example.org" } } } });
+    await using gateway = testGateway({
+      config: { server: { cors: { origin: "https://notes.example.org" } } },
+    });
     const requests: RequestInit[] = [
       { headers: BEARER },
       {},
-      { method: "OPTIONS", headers: { Origin: "https://evil.test", "Access-Control-Request-Private-Network": "true" } },
+      {
+        method: "OPTIONS",
+        headers: { Origin: "https://evil.test", "Access-Control-Request-Private-Network": "true" },
+      },
       { method: "DELETE", headers: { ...BEARER, Vary: "x" } },
     ];
     for (const init of requests) {
       const { headers, status } = await fetch(`${gateway.url}/api/status`, init);
-      expect([status, headers.get("access-control-allow-origin")]).toEqual([status, "https://notes.example.org"]);
+      expect([status, headers.get("access-control-allow-origin")]).toEqual([
+        status,
+        "https://notes.example.org",
+      ]);
       expect(headers.get("access-control-allow-methods")).toContain("GET");
       expect(headers.get("access-control-allow-headers")).toContain("Authorization");
       expect(headers.get("vary")).toBe("Origin");
@@ -341,7 +411,9 @@ describe("CORS", () => {
     const origins = ["https://notes.example.org", "http://localhost:3000"];
     await using gateway = testGateway({ config: { server: { cors: { origin: origins } } } });
     const allowed = async (origin: string) => {
-      const { headers } = await fetch(`${gateway.url}/api/status`, { headers: { ...BEARER, Origin: origin } });
+      const { headers } = await fetch(`${gateway.url}/api/status`, {
+        headers: { ...BEARER, Origin: origin },
+      });
       expect(headers.get("vary")).toBe("Origin");
       return headers.get("access-control-allow-origin");
     };
@@ -364,13 +436,16 @@ describe("CORS", () => {
       headers: { Origin: "https://evil.test", "Sec-Fetch-Site": "cross-site" },
     });
     expect(response.status).toBe(401);
-    expect([...response.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
+    expect(
+      [...response.headers.keys()].filter((name) => name.startsWith("access-control")),
+    ).toEqual([]);
   });
 });
 
 test("the gateway: a reload exchanges the whole pipeline's settings at once", async () => {
   await using gateway = testGateway({ config: { server: { hosts: ["old.example.org"] } } });
-  const status = async (host: string) => (await rawRequest(gateway.port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).status;
+  const status = async (host: string) =>
+    (await rawRequest(gateway.port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).status;
   expect([await status("old.example.org"), await status("new.example.org")]).toEqual([200, 421]);
   const owner = await attach(gateway.attachUrl, TOKEN);
   await using _ = owner;

@@ -46,14 +46,25 @@ export class AttachClient implements AsyncDisposable {
 
   /** The reply to the command with this id. */
   reply(id: string | number): Promise<Frame> {
-    return this.frame(`the reply to ${id}`, (frame) => frame.type === "response" && frame["id"] === id);
+    return this.frame(
+      `the reply to ${id}`,
+      (frame) => frame.type === "response" && frame["id"] === id,
+    );
   }
 
   /** The first event for which `test` holds, with a number above `after`. */
-  async event(type: string, after = 0, test: (event: Frame) => boolean = () => true): Promise<Frame> {
+  async event(
+    type: string,
+    after = 0,
+    test: (event: Frame) => boolean = () => true,
+  ): Promise<Frame> {
     return this.frame(
       `an event of type ${type}`,
-      (frame) => frame.type === "event" && frame["seq"] > after && frame["event"].type === type && test(frame["event"]),
+      (frame) =>
+        frame.type === "event" &&
+        frame["seq"] > after &&
+        frame["event"].type === type &&
+        test(frame["event"]),
     );
   }
 

@@ -39,7 +39,12 @@ export interface TestGateway extends AsyncDisposable {
 }
 
 /** A whole gateway in this process on a free port, with real sockets and the scripted model, and all it made removed at the end. */
-export function testGateway({ config = {}, clock = systemClock, env = process.env, prepare }: TestGatewayOptions = {}): TestGateway {
+export function testGateway({
+  config = {},
+  clock = systemClock,
+  env = process.env,
+  prepare,
+}: TestGatewayOptions = {}): TestGateway {
   const dir = tempDir();
   prepare?.(dir.path);
   const file = join(dir.path, "config.yaml");

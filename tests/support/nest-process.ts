@@ -10,7 +10,10 @@ export interface Finished {
 }
 
 /** Environment of a machine without keys: what a newcomer has. */
-export function bareEnv(home: string, added: Readonly<Record<string, string>> = {}): Record<string, string> {
+export function bareEnv(
+  home: string,
+  added: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   return { PATH: process.env["PATH"] ?? "", HOME: home, ...added };
 }
 
@@ -26,7 +29,11 @@ export async function nest(
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  const [stdout, stderr, code] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
   return { code, stdout, stderr };
 }
 
@@ -38,7 +45,11 @@ export class NestProcess implements AsyncDisposable {
 
   constructor(
     args: readonly string[],
-    { cwd, env, runtime = [] }: { cwd: string; env?: Record<string, string>; runtime?: readonly string[] },
+    {
+      cwd,
+      env,
+      runtime = [],
+    }: { cwd: string; env?: Record<string, string>; runtime?: readonly string[] },
   ) {
     this.#child = Bun.spawn([process.execPath, ...runtime, MAIN, ...args], {
       cwd,

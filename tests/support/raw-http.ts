@@ -16,7 +16,10 @@ export class RawConnection implements Disposable {
 
   constructor(port: number, host = "127.0.0.1") {
     this.#socket = connect(port, host);
-    this.#socket.on("data", (chunk: Buffer) => (this.#received = Buffer.concat([this.#received, chunk])));
+    this.#socket.on(
+      "data",
+      (chunk: Buffer) => (this.#received = Buffer.concat([this.#received, chunk])),
+    );
     this.#socket.on("close", () => (this.isClosed = true));
     this.#socket.on("error", () => (this.isClosed = true));
   }
@@ -48,7 +51,10 @@ export class RawConnection implements Disposable {
 function parse(text: string, end: number): RawResponse {
   const [start = "", ...lines] = text.slice(0, end).split("\r\n");
   const headers = Object.fromEntries(
-    lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()]),
+    lines.map((line) => [
+      line.slice(0, line.indexOf(":")).toLowerCase(),
+      line.slice(line.indexOf(":") + 1).trim(),
+    ]),
   );
   return { status: Number(start.split(" ")[1] ?? 0), headers, body: text.slice(end + 4), text };
 }
@@ -68,7 +74,17 @@ export function wsFrame(payload: string | Uint8Array, { opcode = 1, fin = true }
       ? [data.length | 0x80]
       : data.length < 65_536
         ? [126 | 0x80, data.length >> 8, data.length & 255]
-        : [127 | 0x80, 0, 0, 0, 0, data.length >>> 24, (data.length >> 16) & 255, (data.length >> 8) & 255, data.length & 255];
+        : [
+            127 | 0x80,
+            0,
+            0,
+            0,
+            0,
+            data.length >>> 24,
+            (data.length >> 16) & 255,
+            (data.length >> 8) & 255,
+            data.length & 255,
+          ];
   return Buffer.concat([Buffer.from([(fin ? 0x80 : 0) | opcode, ...head, 0, 0, 0, 0]), data]);
 }
 

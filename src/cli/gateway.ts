@@ -10,6 +10,7 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { createApp } from "../http/app.ts";
 import { type HttpSettings, RequestScope } from "../http/env.ts";
+import { ClientAddresses } from "../limit/client-address.ts";
 import type { FailureLimits } from "../limit/failure-store.ts";
 import { LockOut } from "../limit/lock-out.ts";
 import { MemoryFailureStore } from "../limit/memory-failure-store.ts";
@@ -175,8 +176,10 @@ function seconds(ms: number): number {
 function httpSettings({ server }: Config): HttpSettings {
   return {
     hosts: new Set(server.hosts),
-    trustedProxies: server.trustedProxies,
-    ipv6Prefix: server.rateLimit.ipv6Prefix,
+    addresses: new ClientAddresses({
+      trustedProxies: server.trustedProxies,
+      ipv6Prefix: server.rateLimit.ipv6Prefix,
+    }),
     corsOrigins: server.corsOrigins,
   };
 }

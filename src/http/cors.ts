@@ -11,19 +11,19 @@ const EXPOSED = "ETag, Retry-After, X-Request-Id, RateLimit, RateLimit-Policy";
  *
  * With one origin it is always sent; with several the request's own if it is among them, compared as a whole.
  */
-export function appendCors(c: NestContext, headers: Record<string, string>): void {
+export function appendCors(c: NestContext, headers: Headers): void {
   const { corsOrigins } = c.env.settings;
-  headers["Vary"] = "Origin";
+  headers.set("Vary", "Origin");
   const origin =
     corsOrigins.length === 1
       ? corsOrigins[0]
       : allowed(c.req.raw.headers.get("origin"), corsOrigins);
   if (origin === undefined) return;
-  headers["Access-Control-Allow-Origin"] = origin;
-  headers["Access-Control-Allow-Methods"] = METHODS;
-  headers["Access-Control-Allow-Headers"] = HEADERS;
-  headers["Access-Control-Expose-Headers"] = EXPOSED;
-  headers["Cross-Origin-Resource-Policy"] = "cross-origin";
+  headers.set("Access-Control-Allow-Origin", origin);
+  headers.set("Access-Control-Allow-Methods", METHODS);
+  headers.set("Access-Control-Allow-Headers", HEADERS);
+  headers.set("Access-Control-Expose-Headers", EXPOSED);
+  headers.set("Cross-Origin-Resource-Policy", "cross-origin");
 }
 
 function allowed(origin: string | null, origins: readonly string[]): string | undefined {
@@ -31,9 +31,9 @@ function allowed(origin: string | null, origins: readonly string[]): string | un
 }
 
 /** Step 3: with CORS configured every OPTIONS is answered 204, without authentication: browsers send none with it. */
-export function answerPreflight(headersOf: (c: NestContext) => Record<string, string>): Step {
+export function answerPreflight(headersOf: (c: NestContext) => Headers): Step {
   return function preflight(c) {
-    if (c.req.raw.method !== "OPTIONS" || c.env.settings.corsOrigins.length === 0) return undefined;
+    if (c.env.settings.corsOrigins.length === 0 || c.req.raw.method !== "OPTIONS") return undefined;
     return new Response(null, { status: 204, headers: headersOf(c) });
   };
 }

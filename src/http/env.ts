@@ -1,16 +1,14 @@
 import type { Context } from "hono";
 import type { Connection } from "../attach/connection.ts";
 import type { Principal } from "../auth/principal.ts";
-import { type ClientAddress, clientAddress } from "../limit/client-address.ts";
-import type { IpPrefix } from "../limit/ip-address.ts";
+import type { ClientAddress, ClientAddresses } from "../limit/client-address.ts";
 
 /** The settings of the pipeline that a reload exchanges, all at once. */
 export interface HttpSettings {
   /** Host names served besides IP literals and localhost, lower case. */
   readonly hosts: ReadonlySet<string>;
-  readonly trustedProxies: readonly IpPrefix[];
-  /** Leading bits of an IPv6 address that make one client. */
-  readonly ipv6Prefix: number;
+  /** Tells clients apart, behind trusted proxies too. */
+  readonly addresses: ClientAddresses;
   /** Exact origins; empty = CORS is off. */
   readonly corsOrigins: readonly string[];
 }
@@ -50,10 +48,9 @@ export class RequestScope {
   }
 
   get client(): ClientAddress {
-    this.#client ??= clientAddress(
+    this.#client ??= this.settings.addresses.of(
       this.#server.requestIP(this.#request)?.address,
-      this.#request.headers.get("x-forwarded-for"),
-      this.settings,
+      this.#request.headers,
     );
     return this.#client;
   }

@@ -27,29 +27,51 @@ export interface ClientAddressOptions {
  */
 export const UNKNOWN_ADDRESS = "unknown";
 
-/**
- * The address that a request is counted by: the peer's, unless the peer is a trusted proxy; then the rightmost
- * address in X-Forwarded-For that is not itself a trusted proxy, the only one that a proxy of ours wrote.
- * No other header is read (CVE-2026-35656, GHSA-xgm2-5f3f-mvvc).
- *
- * @param peer - the other end of the TCP connection, as `server.requestIP` says; `undefined` once it has gone
- * @param forwardedFor - the header, several joined with commas as the Fetch standard does; `null` if absent
- */
-export function clientAddress(
-  peer: string | undefined,
-  forwardedFor: string | null,
-  options: ClientAddressOptions,
-): ClientAddress {
-  const address = peer === undefined ? undefined : parseIpAddress(peer);
-  if (address === undefined) return { key: UNKNOWN_ADDRESS, viaProxy: false };
-  if (!isTrusted(address, options.trustedProxies)) {
-    return { key: keyOf(address, options.ipv6Prefix), viaProxy: false };
+const UNKNOWN: ClientAddress = { key: UNKNOWN_ADDRESS, viaProxy: false };
+
+/** Peers remembered, count: parsing an address costs as much as all else that a refusal needs. */
+const MAX_REMEMBERED = 1024;
+
+/** Tells clients apart. */
+export class ClientAddresses {
+  readonly #options: ClientAddressOptions;
+  /** Answers for peers that are no proxies, by the text of their address. */
+  readonly #direct = new Map<string, ClientAddress>();
+
+  constructor(options: ClientAddressOptions) {
+    this.#options = options;
   }
-  return { key: forwardedKey(address, forwardedFor, options), viaProxy: true };
+
+  /** False where no peer's forwarding headers are believed. */
+  get hasProxies(): boolean {
+    return this.#options.trustedProxies.length > 0;
+  }
+
+  /**
+   * The address that a request is counted by: the peer's, unless the peer is a trusted proxy; then the rightmost
+   * address in X-Forwarded-For that is not itself a trusted proxy, the only one that a proxy of ours wrote.
+   * No other header is read (CVE-2026-35656, GHSA-xgm2-5f3f-mvvc).
+   *
+   * @param peer - the other end of the TCP connection, as `server.requestIP` says; `undefined` once it has gone
+   */
+  of(peer: string | undefined, headers: Pick<Headers, "get">): ClientAddress {
+    if (peer === undefined) return UNKNOWN;
+    const known = this.#direct.get(peer);
+    if (known !== undefined) return known;
+    const address = parseIpAddress(peer);
+    if (address === undefined) return UNKNOWN;
+    if (isTrusted(address, this.#options.trustedProxies)) {
+      return { key: forwardedKey(address, headers.get("x-forwarded-for"), this.#options), viaProxy: true };
+    }
+    const direct = { key: keyOf(address, this.#options.ipv6Prefix), viaProxy: false };
+    if (this.#direct.size >= MAX_REMEMBERED) this.#direct.clear();
+    this.#direct.set(peer, direct);
+    return direct;
+  }
 }
 
 /** True if `address` is one of the proxies whose forwarding headers are believed. */
-export function isTrusted(address: IpAddress, proxies: readonly IpPrefix[]): boolean {
+function isTrusted(address: IpAddress, proxies: readonly IpPrefix[]): boolean {
   return proxies.some((proxy) => isInside(address, proxy));
 }
 

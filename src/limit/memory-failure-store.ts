@@ -187,8 +187,15 @@ export class MemoryFailureStore implements FailureStore {
     return young;
   }
 
+  /** Asked for every request of a locked address, so without making anything. */
   #oldest(row: number): number {
-    return Math.min(...this.#times(row));
+    const start = row * this.#limits.maxFailures;
+    let oldest = Number.POSITIVE_INFINITY;
+    for (let i = start; i < start + this.#limits.maxFailures; i++) {
+      const atMs = this.#slab[i] as number;
+      if (atMs < oldest) oldest = atMs;
+    }
+    return oldest;
   }
 
   #newest(row: number): number {

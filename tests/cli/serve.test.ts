@@ -25,10 +25,10 @@ describe("nest serve", () => {
       using dir = tempDir();
       await using server = new NestProcess([], { cwd: dir.path });
       const url = await server.url();
-      const config = readFileSync(join(dir.path, "config.yaml"), "utf8");
+      const written = readFileSync(join(dir.path, "config.yaml"), "utf8");
       expect(statSync(join(dir.path, "config.yaml")).mode & 0o777).toBe(0o600);
       expect(server.stdout.split(server.token).length).toBe(2);
-      expect(config).not.toContain(server.token);
+      expect(written).not.toContain(server.token);
       expect(server.stderr).not.toContain(server.token);
       expect(existsSync(join(dir.path, "vault", "Welcome.md"))).toBe(true);
       expect((await nest(["health"], { cwd: dir.path })).stdout).toBe("ok\n");

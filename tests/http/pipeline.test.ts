@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ClientAddresses } from "../../src/limit/client-address.ts";
 import { AttachClient, attach } from "../support/attach-client.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { BEARER, TOKEN, type TestGateway, testGateway } from "../support/gateway.ts";
@@ -268,8 +269,7 @@ describe("the pipeline", () => {
     } as never);
     const settings = {
       hosts: new Set<string>(),
-      trustedProxies: [],
-      ipv6Prefix: 64,
+      addresses: new ClientAddresses({ trustedProxies: [], ipv6Prefix: 64 }),
       corsOrigins: [],
     };
     const request = new Request("http://localhost/api/status", {

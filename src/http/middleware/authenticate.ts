@@ -43,12 +43,13 @@ export function authenticate({ authenticator, lockOut, log }: AuthenticateOption
       c,
       "unauthorized",
       "Expected the header Authorization: Bearer <token> with a valid token",
-      {
-        "WWW-Authenticate": "Bearer",
-      },
+      CHALLENGE,
     );
   }
 }
+
+/** RFC 6750 section 3, without an error code: what is wrong with a token is nobody's business. */
+const CHALLENGE = { "WWW-Authenticate": "Bearer" };
 
 /** RFC 6455 section 4.1. */
 export function isUpgrade(c: NestContext): boolean {

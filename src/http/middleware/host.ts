@@ -78,5 +78,5 @@ function isServed(name: string, c: NestContext): boolean {
 
 /** A proxy of ours has checked the name itself. */
 function isProxied(c: NestContext): boolean {
-  return c.env.settings.trustedProxies.length > 0 && c.env.client.viaProxy;
+  return c.env.settings.addresses.hasProxies && c.env.client.viaProxy;
 }

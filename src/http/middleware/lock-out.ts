@@ -7,13 +7,22 @@ import { problem } from "../problem.ts";
  * to a guess. While nobody is locked not even the address is looked up.
  */
 export function refuseLockedOut(lockOut: LockOut): Step {
+  // A flood is refused many times in the same second: what it is told is made once.
+  let said = refusal(0);
   return function lockedOut(c) {
     if (!lockOut.isAnyoneLocked) return undefined;
     const remainingMs = lockOut.remainingMs(c.env.client.key);
     if (remainingMs === 0) return undefined;
-    const seconds = String(Math.ceil(remainingMs / 1000));
-    return problem(c, "locked_out", `Too many failed authentications. Try again in ${seconds} s`, {
-      "Retry-After": seconds,
-    });
+    const seconds = Math.ceil(remainingMs / 1000);
+    if (said.seconds !== seconds) said = refusal(seconds);
+    return problem(c, "locked_out", said.detail, said.headers);
+  };
+}
+
+function refusal(seconds: number) {
+  return {
+    seconds,
+    detail: `Too many failed authentications. Try again in ${seconds} s`,
+    headers: { "Retry-After": String(seconds) },
   };
 }

@@ -99,7 +99,7 @@ export function attachRoute({ attach, hasSession, log }: AttachRouteOptions) {
 function ownOrigin(c: NestContext): string {
   const { settings, client } = c.env;
   const secure =
-    settings.trustedProxies.length > 0 &&
+    settings.addresses.hasProxies &&
     client.viaProxy &&
     c.req.raw.headers.get("x-forwarded-proto")?.toLowerCase() === "https";
   const host = c.req.raw.headers

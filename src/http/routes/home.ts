@@ -10,11 +10,11 @@ const TEXT = `Nest is running.
 How to: README.md and docs/attach-protocol.md.
 `;
 
+const POLICY = { "Content-Security-Policy": "default-src 'none'" };
+
 /** `GET /`: says what this is to whoever opens the address in a browser. */
 export function home(c: NestContext): Response {
   return new Response(TEXT, {
-    headers: headersFor(c, "text/plain; charset=utf-8", {
-      "Content-Security-Policy": "default-src 'none'",
-    }),
+    headers: headersFor(c, "text/plain; charset=utf-8", POLICY),
   });
 }

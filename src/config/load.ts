@@ -47,7 +47,10 @@ function problemOf(source: Source, issue: v.BaseIssue<unknown>): Problem {
     return source.problem(path, `unknown key; ${message}`, "key");
   }
   if (last !== undefined && last.value === undefined && issue.received === "undefined") {
-    return source.problem(path, `expected ${issue.message}, found nothing`);
+    // The schema's message is that of the mapping around it; of the owner's token there is more to say.
+    const isToken = path.at(-1) === "token" || path.join(".") === "server";
+    const hint = isToken ? ": the owner's token; `nest token` prints a new one" : "";
+    return source.problem(path, `expected this required key, found nothing${hint}`);
   }
   const isKey = last !== undefined && "origin" in last && last.origin === "key";
   const found = path.some((part) => SECRET_KEYS.has(String(part)))

@@ -61,7 +61,10 @@ export class ClientAddresses {
     const address = parseIpAddress(peer);
     if (address === undefined) return UNKNOWN;
     if (isTrusted(address, this.#options.trustedProxies)) {
-      return { key: forwardedKey(address, headers.get("x-forwarded-for"), this.#options), viaProxy: true };
+      return {
+        key: forwardedKey(address, headers.get("x-forwarded-for"), this.#options),
+        viaProxy: true,
+      };
     }
     const direct = { key: keyOf(address, this.#options.ipv6Prefix), viaProxy: false };
     if (this.#direct.size >= MAX_REMEMBERED) this.#direct.clear();

@@ -165,7 +165,7 @@ export class Connection {
         reason: token === undefined ? "malformed_first_frame" : "wrong_token",
         request: this.#admission.requestId,
       });
-      lockOut.fail(this.address);
+      lockOut.fail(this.address, { route: "/attach", request: this.#admission.requestId });
       this.#fail({ type: "error", code: "unauthorized" }, CLOSE.unauthorized);
     } else if (!mayAttach(principal)) {
       this.#fail({ type: "error", code: "insufficient_scope" }, CLOSE.unauthorized);

@@ -91,7 +91,6 @@ export type ErrorCode =
   | "insufficient_scope"
   | "session_not_found"
   | "too_many_waiting"
-  | "too_slow"
   | "bad_frame";
 
 export interface ErrorFrame {

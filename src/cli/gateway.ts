@@ -92,13 +92,15 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     failureLimits(config),
     clock,
     {
-      started: (address, failures, remainingMs) =>
+      started: (address, failures, remainingMs, cause) =>
         log.security("lockout_start", {
           address,
+          route: cause?.route,
           reason: `${failures} failed authentications`,
           seconds: seconds(remainingMs),
+          request: cause?.request,
         }),
-      ended: (address) => log.security("lockout_end", { address }),
+      ended: (address, reason) => log.security("lockout_end", { address, reason }),
     },
   );
   const attach = new Attach({ authenticator, lockOut, sessions, clock, log, version: VERSION });
@@ -119,6 +121,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
   });
 
   let settings = httpSettings(config);
+  let running = config;
   const server = listen(config, {
     fetch: (request, bunServer) =>
       app.fetch(request, new RequestScope(request, bunServer, settings)),
@@ -143,9 +146,13 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     url: server.url.origin,
     reload(next) {
       settings = httpSettings(next);
+      for (const name of changedTokens(running, next)) {
+        log.security("token_rotated", { token: name, reason: "the config was read anew" });
+      }
       authenticator.setPrincipals(next.server.principals);
       lockOut.setLimits(failureLimits(next));
       attach.revalidate();
+      running = next;
       for (const key of needRestart(config, next))
         log.warn("reload_incomplete", { key, fix: "restart Nest" });
     },
@@ -190,6 +197,15 @@ function failureLimits({ server: { rateLimit } }: Config): FailureLimits {
     windowMs: rateLimit.windowSeconds * 1000,
     maxAddresses: MAX_ADDRESSES,
   };
+}
+
+/** Names of the tokens that went, came or are others now. */
+function changedTokens(now: Config, next: Config): string[] {
+  const digests = ({ server }: Config) =>
+    new Map(server.principals.map(({ name, digest }) => [name, digest.toHex()]));
+  const [before, after] = [digests(now), digests(next)];
+  const names = new Set([...before.keys(), ...after.keys()]);
+  return [...names].filter((name) => before.get(name) !== after.get(name));
 }
 
 /** Keys that differ and that a running gateway can't take over. */

@@ -7,7 +7,7 @@ import { DEFAULT_CONFIG, readConfigFile, requireConfigFile } from "./config-file
 import { startEnvironment } from "./environment.ts";
 import { Exit } from "./exit.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
-import { type Created, createConfig } from "./init.ts";
+import { createConfig } from "./init.ts";
 import { print } from "./print.ts";
 import { VERSION } from "./version.ts";
 
@@ -26,6 +26,11 @@ export async function serve(args: readonly string[]): Promise<number> {
   const demo = values.demo === true;
   const env = startEnvironment();
   const created = existsSync(file) ? undefined : createConfig(file);
+  // At once: whatever comes in the way of starting, the token must not be lost with it.
+  if (created !== undefined)
+    print(
+      `Made ${created.configFile} with a new token, shown this once:\n\n  token      ${created.token}\n`,
+    );
   const { config, warnings } = requireConfigFile(file, env);
   const log = createLog({
     level: config.log.level,
@@ -44,7 +49,7 @@ export async function serve(args: readonly string[]): Promise<number> {
   for (const warning of warnings) log.warn("config_warning", { reason: formatProblem(warning) });
 
   const gateway = startGateway({ config, clock: systemClock, log, env, demo });
-  greet(gateway, file, config.vault.path, demo, created);
+  greet(gateway, config.file, config.vault.path, demo, created !== undefined);
   log.info("started", { version: VERSION, url: gateway.url, config: config.file, demo });
 
   process.on("SIGHUP", () => reload(gateway, file, env, log));
@@ -87,18 +92,15 @@ function greet(
   file: string,
   vault: string,
   demo: boolean,
-  created: Created | undefined,
+  isFirst: boolean,
 ): void {
   print(`Nest ${VERSION}`);
   print(`  listening  ${gateway.url}`);
-  print(`  config     ${created?.configFile ?? file}`);
+  print(`  config     ${file}`);
   print(`  vault      ${vault}`);
   if (demo) print("  model      scripted: answers come from a script, no model is asked (--demo)");
-  if (created === undefined) return;
-  print(`  token      ${created.token}`);
+  if (!isFirst) return;
   print("");
-  print(
-    "The token is shown this once; the config keeps only its hash. Whoever has it runs commands here.",
-  );
+  print("The config keeps only the token's hash. Whoever has the token runs commands here.");
   print('Next: NEST_TOKEN=<token> bun docs/examples/prompt.ts "What is in my vault?"');
 }

@@ -3,8 +3,14 @@ import type { FailureLimits, FailureStore, Lockout } from "./failure-store.ts";
 
 /** Told of every start and end of a lock, for the log. */
 export interface LockOutObserver {
-  started(address: string, failures: number, remainingMs: number): void;
-  ended(address: string): void;
+  started(address: string, failures: number, remainingMs: number, cause?: FailureCause): void;
+  ended(address: string, reason: "window_passed" | "lifted" | "limits_changed"): void;
+}
+
+/** The request that a failure came with, for the log. */
+export interface FailureCause {
+  readonly route: string;
+  readonly request: string;
 }
 
 /**
@@ -39,14 +45,14 @@ export class LockOut {
   }
 
   /** Counts a failed authentication. */
-  fail(address: string): void {
+  fail(address: string, cause?: FailureCause): void {
     const nowMs = this.#clock.monotonicMs();
-    if (this.#store.endIfOver(address, nowMs)) this.#observer.ended(address);
+    if (this.#store.endIfOver(address, nowMs)) this.#observer.ended(address, "window_passed");
     const wasLocked = this.#store.remainingMs(address, nowMs) > 0;
     const failures = this.#store.add(address, nowMs);
     if (wasLocked || failures < this.#maxFailures) return;
     const remainingMs = this.#store.remainingMs(address, nowMs);
-    this.#observer.started(address, failures, remainingMs);
+    this.#observer.started(address, failures, remainingMs, cause);
     this.#expireBy(nowMs, nowMs + remainingMs);
   }
 
@@ -57,7 +63,7 @@ export class LockOut {
   /** Ends a lock and forgets the failures; false if `address` was not locked. */
   lift(address: string): boolean {
     const was = this.#store.forget(address);
-    if (was) this.#observer.ended(address);
+    if (was) this.#observer.ended(address, "lifted");
     return was;
   }
 
@@ -73,7 +79,7 @@ export class LockOut {
         this.#observer.started(address, limits.maxFailures, remainingMs);
       }
     }
-    for (const address of before) this.#observer.ended(address);
+    for (const address of before) this.#observer.ended(address, "limits_changed");
     this.#reschedule(nowMs);
   }
 
@@ -91,7 +97,9 @@ export class LockOut {
     this.#timerAtMs = endMs;
     this.#cancelTimer = this.#clock.after(Math.max(1, endMs - nowMs), () => {
       const thenMs = this.#clock.monotonicMs();
-      for (const address of this.#store.expire(thenMs)) this.#observer.ended(address);
+      for (const address of this.#store.expire(thenMs)) {
+        this.#observer.ended(address, "window_passed");
+      }
       this.#reschedule(thenMs, TELLING_INTERVAL_MS);
     });
   }

@@ -44,6 +44,18 @@ describe("nest serve", () => {
     },
   );
 
+  test("a first start that cannot listen has shown the token all the same, and the next one goes on with it", async () => {
+    using dir = tempDir();
+    using _ = isDefaultPortFree
+      ? Bun.serve({ port: 8484, hostname: "127.0.0.1", fetch: () => new Response() })
+      : undefined;
+    const { code, stdout, stderr } = await nest([], { cwd: dir.path });
+    expect([code, stderr.includes("the port is in use")]).toEqual([2, true]);
+    const token = /^ *token +(\S+)$/m.exec(stdout)?.[1] ?? "";
+    const hash = new Bun.CryptoHasher("sha256").update(token).digest("hex");
+    expect(readFileSync(join(dir.path, "config.yaml"), "utf8")).toContain(hash);
+  });
+
   test("docs/examples/prompt.ts prints the answer of --demo", async () => {
     using dir = tempDir();
     writeFileSync(join(dir.path, "config.yaml"), config(`  token: ${OWNER}\n`));
@@ -129,6 +141,7 @@ describe("nest serve", () => {
     server.signal("SIGHUP");
     expect((await lost.closed()).code).toBe(4003);
     await until("the reload is logged", () => server.logged("config_reloaded").length === 1);
+    expect(server.logged("token_rotated")).toMatchObject([{ token: "phone" }]);
     expect((await fetch(`${url}/api/status`, authorized(PHONE))).status).toBe(401);
     expect((await fetch(`${url}/api/status`, authorized(OWNER))).status).toBe(200);
     expect((await fetch(url, { headers: { Host: "new.example.org" } })).status).toBe(200);
@@ -169,7 +182,7 @@ describe("nest serve", () => {
       /^\S+Z warn auth_failed address=127\.0\.0\.1 route="GET \/api\/status" reason=wrong_credentials request=\S+$/gm;
     await until("ten failures are logged", () => server.stderr.match(failed)?.length === 10);
     expect(server.stderr).toMatch(
-      / warn lockout_start address=127\.0\.0\.1 reason="10 failed authentications" seconds=60\n/,
+      / warn lockout_start address=127\.0\.0\.1 route="GET \/api\/status" reason="10 failed authentications" seconds=60 request=\S+\n/,
     );
     expect(server.stderr).not.toContain(OWNER);
     expect(server.stderr).not.toContain(PHONE);

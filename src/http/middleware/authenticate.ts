@@ -37,7 +37,7 @@ export function authenticate({ authenticator, lockOut, log }: AuthenticateOption
     const { key } = c.env.client;
     if (counts) {
       log.security("auth_failed", { address: key, route: routeOf(c), reason, request: c.env.id });
-      lockOut.fail(key);
+      lockOut.fail(key, { route: routeOf(c), request: c.env.id });
     }
     return problem(
       c,

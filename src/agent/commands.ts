@@ -38,7 +38,7 @@ const image = v.union(
 export type Image = v.InferOutput<typeof image>;
 export type InlineImage = v.InferOutput<typeof inlineImage>;
 const images = v.optional(
-  v.pipe(v.array(image, "expected a list of images"), v.maxLength(20, "expected at most 20")),
+  v.pipe(v.array(image, "expected a list of images"), v.maxLength(5, "expected at most 5")),
 );
 
 interface Row {

@@ -42,9 +42,14 @@ export class Dialogs {
     this.#open.set(id, { request, cancelTimer });
   }
 
-  /** True if this answer is the first; the caller passes it on to pi. */
-  answer(id: string, result: DialogResult): boolean {
-    return this.#close(id, result);
+  /** True while a dialog waits for its answer. */
+  isOpen(id: string): boolean {
+    return this.#open.has(id);
+  }
+
+  /** Ends a dialog; the caller has passed the answer on to pi. Does nothing for one that is over. */
+  resolve(id: string, result: DialogResult): void {
+    this.#close(id, result);
   }
 
   /** The process that asked is gone. */
@@ -52,12 +57,11 @@ export class Dialogs {
     for (const id of this.#open.keys()) this.#close(id, { cancelled: true });
   }
 
-  #close(id: string, result: DialogResult): boolean {
+  #close(id: string, result: DialogResult): void {
     const dialog = this.#open.get(id);
-    if (dialog === undefined) return false;
+    if (dialog === undefined) return;
     dialog.cancelTimer();
     this.#open.delete(id);
     this.#resolved(id, result);
-    return true;
   }
 }

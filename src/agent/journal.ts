@@ -45,7 +45,7 @@ export function firstSeqAt(wallMs: number): number {
 export class MemoryJournal implements Journal {
   readonly #options: MemoryJournalOptions;
   /** Entries in order; those before `#head` are forgotten and cut off from time to time. */
-  #entries: JournalEntry[] = [];
+  #entries: (JournalEntry | undefined)[] = [];
   /** `#ends[i]` = summed length of all frames up to and with `#entries[i]`, since the beginning. */
   #ends: number[] = [];
   #head = 0;
@@ -71,10 +71,11 @@ export class MemoryJournal implements Journal {
       (this.#ends.at(-1) as number) - this.#forgottenLength > this.#options.maxLength
     ) {
       this.#forgottenLength = this.#ends[this.#head] as number;
+      this.#entries[this.#head] = undefined;
       this.#head++;
     }
-    // Cut off in one go now and then: shifting one by one would copy the array each time.
-    if (this.#head > this.#options.maxEvents) {
+    // Places are cut off in one go now and then: shifting one by one would copy the arrays each time.
+    if (this.#head > this.#entries.length / 2) {
       this.#entries = this.#entries.slice(this.#head);
       this.#ends = this.#ends.slice(this.#head);
       this.#head = 0;

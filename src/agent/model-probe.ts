@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log/log.ts";
 import type { Agent, ModelChoice } from "./launch.ts";
-import { Pi } from "./pi.ts";
+import { Pi, type PiObserver } from "./pi.ts";
 
 /** Longest wait for pi's answer, ms; it takes 0.3 s on an idle machine. */
 const PROBE_TIMEOUT_MS = 30_000;
@@ -13,11 +13,19 @@ const STOP_GRACE_MS = 2000;
  */
 export class ModelProbe {
   #answer: Promise<ModelChoice> | undefined;
-  readonly #ask: () => Promise<ModelChoice>;
+  #pi: Pi | undefined;
+  #isStopped = false;
+  readonly #agent: Agent;
+  readonly #cwd: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
 
   /** @param forced - decided already, by `--demo` */
   constructor(agent: Agent, cwd: string, clock: Clock, log: Log, forced?: ModelChoice) {
-    this.#ask = () => probe(agent, cwd, clock, log);
+    this.#agent = agent;
+    this.#cwd = cwd;
+    this.#clock = clock;
+    this.#log = log;
     if (forced !== undefined) this.#answer = Promise.resolve(forced);
   }
 
@@ -25,30 +33,45 @@ export class ModelProbe {
     this.#answer ??= this.#ask();
     return this.#answer;
   }
-}
 
-async function probe(agent: Agent, cwd: string, clock: Clock, log: Log): Promise<ModelChoice> {
-  const ignore = () => {};
-  let models: unknown;
-  try {
-    const pi = new Pi(agent.probe(cwd), { event: ignore, garbage: ignore, stderr: ignore }, clock);
-    const cancel = clock.after(PROBE_TIMEOUT_MS, () => void pi.stop(0));
+  /** Ends the process that is being asked, if there is one; SIGKILL after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopped = true;
+    await this.#pi?.stop(graceMs);
+  }
+
+  async #ask(): Promise<ModelChoice> {
+    if (this.#isStopped) return "configured";
+    let models: unknown;
+    try {
+      models = await this.#availableModels();
+    } catch (error) {
+      if (!this.#isStopped)
+        this.#log.warn("agent_probe_failed", { reason: (error as Error).message });
+      return "configured";
+    }
+    if (!Array.isArray(models) || models.length > 0) return "configured";
+    this.#log.warn("scripted_model", {
+      reason:
+        "pi has no credentials for any model: answers come from a script, not from a real model",
+      fix: "set a provider's key, such as ANTHROPIC_API_KEY or OPENAI_API_KEY, in Nest's environment and restart",
+    });
+    return "scripted";
+  }
+
+  async #availableModels(): Promise<unknown> {
+    const pi = new Pi(this.#agent.probe(this.#cwd), SILENT, this.#clock);
+    this.#pi = pi;
+    const cancel = this.#clock.after(PROBE_TIMEOUT_MS, () => void pi.stop(0));
     try {
       const { data } = await pi.request({ type: "get_available_models" });
-      models = (data as { models?: unknown } | undefined)?.models;
+      return (data as { models?: unknown } | undefined)?.models;
     } finally {
       cancel();
       await pi.stop(STOP_GRACE_MS);
+      this.#pi = undefined;
     }
-  } catch (error) {
-    log.warn("agent_probe_failed", { reason: (error as Error).message });
-    return "configured";
   }
-  if (!Array.isArray(models) || models.length > 0) return "configured";
-  log.warn("scripted_model", {
-    reason:
-      "pi has no credentials for any model: answers come from a script, not from a real model",
-    fix: "set a provider's key, such as ANTHROPIC_API_KEY or OPENAI_API_KEY, in Nest's environment and restart",
-  });
-  return "scripted";
 }
+
+const SILENT: PiObserver = { event() {}, garbage() {}, stderr() {} };

@@ -49,9 +49,11 @@ const MAX_STDERR_LINE_BYTES = 2000;
 const ORPHAN_WAIT_MS = 1000;
 const ENDED = "the agent's process ended";
 
+/** Told of a request's end, in the very turn in which pi's answer was read: events behind it come after it. */
+export type Answered = (answer: PiResponse | PiExited) => void;
+
 interface Pending {
-  resolve(response: PiResponse): void;
-  reject(error: Error): void;
+  readonly answered: Answered;
   readonly label: string | number | undefined;
 }
 
@@ -98,21 +100,33 @@ export class Pi {
   }
 
   /**
-   * Sends a command and waits for its response, which may be `success: false`.
+   * Sends a command.
    *
    * @param command - a record without `id`
+   * @param answered - called once, with the response, which may be `success: false`, or with the end of the process
    * @param label - the caller's own name for the request, see {@link labelOf}
+   */
+  send(command: PiCommand, answered: Answered, label?: string | number): void {
+    if (this.#ended) {
+      answered(new PiExited(ENDED));
+      return;
+    }
+    const id = `nest-${this.#nextId++}`;
+    this.#pending.set(id, { answered, label });
+    this.notify({ ...command, id });
+  }
+
+  /**
+   * As {@link send}, for callers to whom the order beside events does not matter.
+   *
    * @throws {PiExited} if the process ends first
    */
-  request(command: PiCommand, label?: string | number): Promise<PiResponse> {
-    const id = `nest-${this.#nextId++}`;
-    const { promise, resolve, reject } = Promise.withResolvers<PiResponse>();
-    if (this.#ended) reject(new PiExited(ENDED));
-    else {
-      this.#pending.set(id, { resolve, reject, label });
-      this.notify({ ...command, id });
-    }
-    return promise;
+  request(command: PiCommand): Promise<PiResponse> {
+    return new Promise((resolve, reject) => {
+      this.send(command, (answer) =>
+        answer instanceof PiExited ? reject(answer) : resolve(answer),
+      );
+    });
   }
 
   /** The label of the pending request that pi knows as `id`; some events name it. */
@@ -123,8 +137,9 @@ export class Pi {
   /** Sends a record that has no response. */
   notify(record: PiCommand): void {
     if (this.#ended) return;
+    const line = `${JSON.stringify(record)}\n`;
     try {
-      this.#child.stdin.write(`${JSON.stringify(record)}\n`);
+      this.#child.stdin.write(line);
       // A broken pipe shows as the exit that caused it.
       void Promise.resolve(this.#child.stdin.flush()).catch(() => {});
     } catch {
@@ -155,9 +170,13 @@ export class Pi {
     // First the tools: an orphan that holds stdout open would keep the readers waiting. One that can't be found
     // may hold it for ever, so the wait has an end.
     killMarked(this.#mark);
-    await Promise.race([output, new Promise<void>((go) => this.#clock.after(ORPHAN_WAIT_MS, go))]);
-    for (const { reject } of this.#pending.values()) reject(new PiExited(ENDED));
+    const { promise: tooLong, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(ORPHAN_WAIT_MS, resolve);
+    await Promise.race([output, tooLong]);
+    cancel();
+    const pending = [...this.#pending.values()];
     this.#pending.clear();
+    for (const { answered } of pending) answered(new PiExited(ENDED));
     return { code: this.#child.exitCode, signal: this.#child.signalCode };
   }
 
@@ -194,17 +213,23 @@ export class Pi {
       this.#observer.garbage("a line that is no JSON record");
       return;
     }
-    if (record.type !== "response") {
-      this.#observer.event(record, line);
-      return;
+    // Whatever goes wrong with one record must not end the reading of the next.
+    try {
+      if (record.type === "response") this.#answer(record as PiResponse);
+      else this.#observer.event(record, line);
+    } catch (error) {
+      this.#observer.garbage(`a record that can't be passed on: ${(error as Error).message}`);
     }
-    const id = record["id"] as string;
+  }
+
+  #answer(response: PiResponse): void {
+    const id = response["id"] as string;
     const pending = this.#pending.get(id);
     if (pending === undefined) {
       this.#observer.garbage("a response to no request");
       return;
     }
     this.#pending.delete(id);
-    pending.resolve(record as PiResponse);
+    pending.answered(response);
   }
 }

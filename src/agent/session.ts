@@ -7,9 +7,9 @@ import { type DialogResult, Dialogs } from "./dialogs.ts";
 import type { Journal } from "./journal.ts";
 import type { Agent, ModelChoice } from "./launch.ts";
 import type { ModelProbe } from "./model-probe.ts";
-import { type PiExit, PiExited, type PiRecord, type PiResponse } from "./pi.ts";
+import { type PiExit, PiExited, type PiRecord } from "./pi.ts";
 import { hidePaths, type HostPaths, publicData, publicEvent } from "./public-view.ts";
-import { AgentUnavailable, Supervisor } from "./supervisor.ts";
+import { type Delivered, Supervisor } from "./supervisor.ts";
 
 /** The answer to a command. */
 export type Reply =
@@ -31,6 +31,14 @@ export interface SessionOptions {
   readonly readImage: (path: string) => InlineImage;
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A prompt with an idempotency key, and who waits for its result. */
+interface KeyedPrompt {
+  result?: Reply;
+  readonly waiting: ((reply: Reply) => void)[];
+}
+
 /** Prompts whose keys are remembered, count. */
 const MAX_KEYS = 1000;
 
@@ -47,7 +55,7 @@ export class Session {
   readonly #supervisor: Supervisor;
   readonly #dialogs: Dialogs;
   readonly #subscribers = new Set<() => void>();
-  readonly #keys = new Map<string, Promise<Reply>>();
+  readonly #prompts = new Map<string, KeyedPrompt>();
   #paths: HostPaths;
   #model: ModelChoice | undefined;
   #busy = false;
@@ -67,6 +75,7 @@ export class Session {
         event: (record, line) => this.#onEvent(record, line),
         ready: (pid) => this.#onReady(pid),
         exited: (exit, restartMs) => this.#onExit(exit, restartMs),
+        failed: () => this.#dialogs.cancelAll(),
       },
       options.clock,
       options.log,
@@ -99,12 +108,19 @@ export class Session {
     return () => this.#subscribers.delete(wake);
   }
 
-  /** Runs a command. It is handed to pi before this returns, if pi runs; the reply never rejects. */
-  submit(command: Command): Promise<Reply> {
-    if (command.type === "extension_ui_response")
-      return Promise.resolve(this.#answerDialog(command));
+  /**
+   * Runs a command. It is handed to pi before this returns, if pi runs.
+   *
+   * @param reply - called once; between events exactly where pi's answer stands between them
+   */
+  submit(command: Command, reply: (reply: Reply) => void): void {
+    if (command.type === "extension_ui_response") {
+      reply(this.#answerDialog(command));
+      return;
+    }
     const { key, ...fields } = command.fields as { key?: string };
-    return key === undefined ? this.#run(command, fields) : this.#runOnce(key, command, fields);
+    if (key === undefined) this.#run(command, fields, reply);
+    else this.#runOnce(key, command, fields, reply);
   }
 
   /** Ends the agent for good: SIGTERM, then SIGKILL after `graceMs`. */
@@ -124,52 +140,59 @@ export class Session {
     return agent.launch(cwd, sessionDir, this.#model);
   }
 
-  #runOnce(key: string, command: Command, fields: Record<string, unknown>): Promise<Reply> {
-    const first = this.#keys.get(key);
-    if (first !== undefined) return first;
-    const reply = this.#run(command, fields).then((result) => {
-      // What was refused has not run, so its key is free again.
-      if (!result.success) this.#keys.delete(key);
-      return result;
-    });
-    this.#keys.set(key, reply);
-    if (this.#keys.size > MAX_KEYS) this.#keys.delete(this.#keys.keys().next().value as string);
-    return reply;
-  }
-
-  async #run({ type, id }: Command, fields: Readonly<Record<string, unknown>>): Promise<Reply> {
-    let request: Promise<PiResponse>;
-    try {
-      request = this.#supervisor.request({ ...this.#withImages(fields), type }, id);
-    } catch (error) {
-      return { success: false, code: "image_unavailable", error: (error as Error).message };
-    }
-    try {
-      return this.#replyOf(await request);
-    } catch (error) {
-      if (error instanceof PiExited) {
-        return {
-          success: false,
-          code: "agent_exited",
-          error: `Cannot run "${type}": ${error.message}`,
-        };
+  #runOnce(key: string, command: Command, fields: Fields, reply: (reply: Reply) => void): void {
+    const first = this.#prompts.get(key);
+    if (first?.result !== undefined) reply(first.result);
+    else if (first !== undefined) first.waiting.push(reply);
+    else {
+      const prompt: KeyedPrompt = { waiting: [reply] };
+      this.#prompts.set(key, prompt);
+      if (this.#prompts.size > MAX_KEYS) {
+        this.#prompts.delete(this.#prompts.keys().next().value as string);
       }
-      if (error instanceof AgentUnavailable) {
-        return {
-          success: false,
-          code: "agent_unavailable",
-          error: `Cannot run "${type}": ${error.message}`,
-        };
-      }
-      throw error;
+      this.#run(command, fields, (result) => {
+        prompt.result = result;
+        // Refused before it ran: the key is free again. Whether a process that died had begun it nobody knows.
+        if (!result.success && result.code !== "agent_exited") this.#prompts.delete(key);
+        for (const waiting of prompt.waiting.splice(0)) waiting(result);
+      });
     }
   }
 
-  #replyOf({ command, success, data, error }: PiResponse): Reply {
+  #run({ type, id }: Command, fields: Fields, reply: (reply: Reply) => void): void {
+    let complete: Fields;
+    try {
+      complete = this.#withImages(fields);
+    } catch (error) {
+      reply({ success: false, code: "image_unavailable", error: (error as Error).message });
+      return;
+    }
+    this.#supervisor.send(
+      { ...complete, type },
+      (answer) => reply(this.#replyOf(type, answer)),
+      id,
+    );
+  }
+
+  #replyOf(type: string, answer: Parameters<Delivered>[0]): Reply {
+    if (answer instanceof Error) {
+      const code = answer instanceof PiExited ? "agent_exited" : "agent_unavailable";
+      return { success: false, code, error: `Cannot run "${type}": ${answer.message}` };
+    }
+    const { command, success, data, error } = answer;
     if (!success) return { success, error: hidePaths(String(error), this.#paths) };
-    return data === undefined
-      ? { success }
-      : { success, data: publicData(command, data, this.#paths) };
+    try {
+      return data === undefined
+        ? { success }
+        : { success, data: publicData(command, data, this.#paths) };
+    } catch (failure) {
+      this.#options.log.error("reply_failed", { command, reason: (failure as Error).message });
+      return {
+        success: false,
+        code: "internal_error",
+        error: `Cannot show what "${type}" answered`,
+      };
+    }
   }
 
   #withImages(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
@@ -190,17 +213,16 @@ export class Session {
         'Cannot answer a dialog: expected its "id" and one of "value", "confirmed", "cancelled": true';
       return { success: false, code: "invalid_command", error };
     }
-    // Passed on first: whoever sees the dialog resolved may rely on it.
-    const isOpen = this.#dialogs.open.some((request) => request["id"] === id);
-    if (!isOpen) {
+    if (!this.#dialogs.isOpen(id)) {
       return {
         success: false,
         code: "dialog_closed",
         error: "Cannot answer this dialog: it is answered or over",
       };
     }
+    // Passed on first: whoever sees the dialog resolved may rely on it.
     this.#supervisor.notify({ type: "extension_ui_response", id, ...result });
-    this.#dialogs.answer(id, result);
+    this.#dialogs.resolve(id, result);
     return { success: true };
   }
 

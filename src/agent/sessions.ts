@@ -4,6 +4,7 @@ import { Session, type SessionOptions } from "./session.ts";
 export class Sessions {
   readonly #make: ReadonlyMap<string, () => SessionOptions>;
   readonly #sessions = new Map<string, Session>();
+  #isStopping = false;
 
   constructor(make: ReadonlyMap<string, () => SessionOptions>) {
     this.#make = make;
@@ -14,12 +15,12 @@ export class Sessions {
     return this.#sessions.size;
   }
 
-  /** `undefined` if no session has this name. */
+  /** `undefined` if no session has this name, or it is not in use and Nest stops. */
   get(name: string): Session | undefined {
     const known = this.#sessions.get(name);
     if (known !== undefined) return known;
     const make = this.#make.get(name);
-    if (make === undefined) return undefined;
+    if (make === undefined || this.#isStopping) return undefined;
     const session = new Session(make());
     this.#sessions.set(name, session);
     return session;
@@ -27,6 +28,7 @@ export class Sessions {
 
   /** Ends all agents; SIGKILL after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true;
     await Promise.all([...this.#sessions.values()].map((session) => session.stop(graceMs)));
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log/log.ts";
 import {
+  type Answered,
   Pi,
   type PiCommand,
   PiExited,
@@ -8,7 +9,6 @@ import {
   type PiLaunch,
   type PiObserver,
   type PiRecord,
-  type PiResponse,
 } from "./pi.ts";
 
 export interface SupervisorObserver {
@@ -17,6 +17,8 @@ export interface SupervisorObserver {
   ready(pid: number): void;
   /** A process that had been ready ended by itself; the next one starts after `restartMs`. */
   exited(exit: PiExit, restartMs: number): void;
+  /** A process could not be started, or ended before it answered. */
+  failed(): void;
 }
 
 /** First pause before a restart, ms; it doubles with every crash. */
@@ -29,7 +31,9 @@ const START_TIMEOUT_MS = 60_000;
 /** Requests kept while no process runs, count. */
 const MAX_WAITING = 256;
 
-/** Raised for requests that no process will take. */
+const STOPPING = "Nest is stopping";
+
+/** The answer to commands that no process will take. */
 export class AgentUnavailable extends Error {
   override readonly name = "AgentUnavailable";
 }
@@ -37,9 +41,11 @@ export class AgentUnavailable extends Error {
 interface Waiting {
   readonly command: PiCommand;
   readonly label: string | number | undefined;
-  resolve(response: Promise<PiResponse>): void;
-  reject(error: Error): void;
+  readonly answered: Delivered;
 }
+
+/** As {@link Answered}, where there may be no process to ask. */
+export type Delivered = (answer: Parameters<Answered>[0] | AgentUnavailable) => void;
 
 /**
  * Keeps one pi process: started on first use, started again after a crash with growing pauses.
@@ -85,41 +91,32 @@ export class Supervisor {
   }
 
   /**
-   * Passes a command on and waits for its response.
+   * Passes a command on.
    *
-   * @throws {PiExited} if the process ended before it answered
-   * @throws {AgentUnavailable} if none could be started
+   * @param answered - called once: with the response, with {@link PiExited} if the process ended before it answered,
+   *   or with {@link AgentUnavailable} if there is none
    */
-  request(command: PiCommand, label?: string | number): Promise<PiResponse> {
-    if (this.#pi !== undefined) return this.#pi.request(command, label);
-    if (this.#stopped) return Promise.reject(new AgentUnavailable("Nest is stopping"));
-    if (this.#waiting.length >= MAX_WAITING) {
-      return Promise.reject(
-        new AgentUnavailable(`${MAX_WAITING} commands already wait for the agent to start`),
-      );
+  send(command: PiCommand, answered: Delivered, label?: string | number): void {
+    if (this.#pi !== undefined) this.#pi.send(command, answered, label);
+    else if (this.#stopped) answered(new AgentUnavailable(STOPPING));
+    else if (this.#waiting.length >= MAX_WAITING) {
+      answered(new AgentUnavailable(`${MAX_WAITING} commands already wait for the agent to start`));
+    } else if (this.#starting === undefined && this.#pauseMs() > 0) {
+      const seconds = Math.ceil(this.#pauseMs() / 1000);
+      answered(new AgentUnavailable(`the agent could not be started; next try in ${seconds} s`));
+    } else {
+      this.#waiting.push({ command, label, answered });
+      if (this.#starting === undefined) this.#begin();
     }
-    if (this.#starting === undefined) {
-      const pauseMs = this.#pauseMs();
-      if (pauseMs > 0) {
-        const seconds = Math.ceil(pauseMs / 1000);
-        return Promise.reject(
-          new AgentUnavailable(`the agent could not be started; next try in ${seconds} s`),
-        );
-      }
-      this.#begin();
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<PiResponse>();
-    this.#waiting.push({ command, label, resolve, reject });
-    return promise;
   }
 
   /** Passes on a record that has no response, if a process runs to take it. */
   notify(record: PiCommand): void {
-    this.#pi?.notify(record);
+    (this.#pi ?? this.#startingPi)?.notify(record);
   }
 
   labelOf(id: unknown): string | number | undefined {
-    return this.#pi?.labelOf(id);
+    return (this.#pi ?? this.#startingPi)?.labelOf(id);
   }
 
   /** Ends the process for good; SIGKILL after `graceMs`. */
@@ -127,14 +124,16 @@ export class Supervisor {
     this.#stopped = true;
     this.#cancelRestart();
     await Promise.all([this.#pi?.stop(graceMs), this.#startingPi?.stop(graceMs)]);
-    this.#rejectWaiting("Nest is stopping");
+    this.#rejectWaiting(STOPPING);
   }
 
   #begin(): void {
-    this.#starting = this.#run().finally(() => {
-      this.#starting = undefined;
+    const starting = this.#run().finally(() => {
+      // A process may have been ready and gone by now, and the pause before the next is a start of its own.
+      if (this.#starting === starting) this.#starting = undefined;
       this.#startingPi = undefined;
     });
+    this.#starting = starting;
   }
 
   async #run(): Promise<void> {
@@ -167,7 +166,7 @@ export class Supervisor {
   #flush(pi: Pi): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { command, label, resolve } of waiting) resolve(pi.request(command, label));
+    for (const { command, label, answered } of waiting) pi.send(command, answered, label);
   }
 
   #ended(exit: PiExit, startedMs: number): void {
@@ -197,13 +196,14 @@ export class Supervisor {
     this.#notBeforeMs = this.#clock.monotonicMs() + restartMs;
     const reason = error instanceof PiExited ? "it ended before it answered" : error.message;
     this.#log.error("agent_start_failed", { reason, restartMs });
+    this.#observer.failed();
     this.#rejectWaiting(`the agent could not be started: ${reason}`);
   }
 
   #rejectWaiting(reason: string): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { reject } of waiting) reject(new AgentUnavailable(reason));
+    for (const { answered } of waiting) answered(new AgentUnavailable(reason));
   }
 
   #pauseAfterCrash(): number {

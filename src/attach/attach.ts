@@ -7,6 +7,7 @@ import { WaitingRoom } from "./waiting-room.ts";
 export class Attach {
   readonly #parts: AttachParts;
   readonly #connections = new Set<Connection>();
+  #isClosed = false;
 
   constructor(parts: Omit<AttachParts, "waitingRoom">) {
     const waitingRoom = new WaitingRoom({
@@ -40,20 +41,21 @@ export class Attach {
 
   /** Closes all sockets with 1001. */
   close(): void {
+    this.#isClosed = true;
     for (const connection of this.#connections) connection.goAway();
   }
 
   /** Handlers for `Bun.serve`, all synchronous: an `async` one would run beside the next frame's. */
   readonly handlers: Bun.WebSocketHandler<Connection> = {
     maxPayloadLength: LIMITS.maxFrameBytes,
-    // Ours is `maxUnreadBytes`; Bun's, where it drops frames, lies beyond it for an answer that is larger by itself.
+    // Ours is `maxUnreadBytes`, looked at before each frame; past Bun's it drops frames, so that lies beyond.
     backpressureLimit: 2 * LIMITS.maxUnreadBytes,
     // Bun pings before the time is over, so only a peer that is gone stays silent. Seconds.
     idleTimeout: 60,
     perMessageDeflate: false,
     open: (socket) => {
       this.#connections.add(socket.data);
-      socket.data.opened(socket);
+      socket.data.opened(socket, this.#isClosed);
     },
     message: (socket, frame) => socket.data.received(frame),
     ping: (socket) => socket.data.pinged(),

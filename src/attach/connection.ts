@@ -73,8 +73,13 @@ export class Connection {
     this.address = admission.address;
   }
 
-  opened(socket: Socket): void {
+  /** @param isStopping - Nest stops: the handshake came on a connection from before */
+  opened(socket: Socket, isStopping: boolean): void {
     this.#socket = socket;
+    if (isStopping) {
+      this.goAway();
+      return;
+    }
     if (this.#state === "closed") {
       // Evicted between admission and upgrade.
       this.#fail({ type: "error", code: "too_many_waiting" }, CLOSE.tryAgainLater);
@@ -258,9 +263,9 @@ export class Connection {
         error: `Cannot run "${command.type}": the token lacks the scope "${command.scope}"`,
       });
     } else {
-      void (this.#session as Session)
-        .submit(command)
-        .then((reply) => this.#respond(command.type, command.id, reply));
+      (this.#session as Session).submit(command, (reply) =>
+        this.#respond(command.type, command.id, reply),
+      );
     }
   }
 
@@ -279,10 +284,9 @@ export class Connection {
   }
 
   #send(frame: object): void {
-    const sent = this.#sendText(JSON.stringify(frame));
-    if (sent !== "full") return;
-    this.#feed?.fill();
+    // What waits already counts, not this frame: an answer may be larger than the limit by itself.
     if ((this.#socket?.getBufferedAmount() ?? 0) > LIMITS.maxUnreadBytes) this.#tooSlow();
+    else if (this.#sendText(JSON.stringify(frame)) === "full") this.#feed?.fill();
   }
 
   #sendText(text: string): "sent" | "full" | "gone" {

@@ -27,6 +27,7 @@ export class EventFeed {
   #cursor: number;
   #isFull = false;
   #isCatchingUp: boolean;
+  #isStallWatched = false;
   #cancelStall = () => {};
 
   /** @param after - number of the last event that the reader has seen */
@@ -50,6 +51,7 @@ export class EventFeed {
 
   /** Sends what can be sent. */
   pump(): void {
+    const before = this.#cursor;
     while (!this.#isFull) {
       const entry = this.#journal.after(this.#cursor);
       if (entry === undefined) break;
@@ -58,12 +60,19 @@ export class EventFeed {
       if (sent === "gone") return;
       this.#isFull = sent === "full";
     }
+    if (this.#cursor === this.#journal.lastSeq) {
+      this.#isCatchingUp = false;
+      this.#cancelStall();
+    } else if (this.#isTooFarBehind()) this.#sink.tooSlow();
+    // New events alone give a reader that takes nothing no more time.
+    else if (this.#isCatchingUp && (this.#cursor !== before || !this.#isStallWatched))
+      this.#watchStall();
+  }
+
+  #watchStall(): void {
     this.#cancelStall();
-    if (this.#cursor === this.#journal.lastSeq) this.#isCatchingUp = false;
-    else if (this.#isTooFarBehind()) this.#sink.tooSlow();
-    else if (this.#isCatchingUp) {
-      this.#cancelStall = this.#sink.after(CATCH_UP_STALL_MS, () => this.#sink.tooSlow());
-    }
+    this.#isStallWatched = true;
+    this.#cancelStall = this.#sink.after(CATCH_UP_STALL_MS, () => this.#sink.tooSlow());
   }
 
   stop(): void {

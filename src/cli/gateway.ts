@@ -159,7 +159,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     async stop() {
       const closed = server.stop(false);
       attach.close();
-      await sessions.stop(AGENT_GRACE_MS);
+      await Promise.all([sessions.stop(AGENT_GRACE_MS), models.stop(AGENT_GRACE_MS)]);
       lockOut[Symbol.dispose]();
       await server.stop(true);
       await closed;

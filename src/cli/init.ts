@@ -34,6 +34,15 @@ export function createConfig(file: string): Created {
   const configFile = resolve(file);
   const vault = join(dirname(configFile), "vault");
   const token = newToken();
+  try {
+    writeWelcome(vault);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Exit(
+      EXIT_USAGE,
+      `Cannot make the vault "${vault}" (${code}), and no config was written`,
+    );
+  }
   const temporary = `${configFile}.${crypto.randomUUID()}.tmp`;
   try {
     const descriptor = openSync(temporary, "wx", 0o600);
@@ -48,7 +57,6 @@ export function createConfig(file: string): Created {
     } finally {
       unlinkSync(temporary);
     }
-    writeWelcome(vault);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const reason =

@@ -1,11 +1,10 @@
 import { existsSync } from "node:fs";
-import { ConfigError, formatProblem } from "../config/problem.ts";
+import { formatProblem } from "../config/problem.ts";
 import { createLog, type Log } from "../log/log.ts";
 import { systemClock } from "./clock.ts";
 import { parseCommandLine } from "./commands.ts";
 import { DEFAULT_CONFIG, readConfigFile, requireConfigFile } from "./config-file.ts";
 import { startEnvironment } from "./environment.ts";
-import { Exit } from "./exit.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import { createConfig } from "./init.ts";
 import { print } from "./print.ts";
@@ -14,7 +13,7 @@ import { VERSION } from "./version.ts";
 /** Stopping ends by then, whatever hangs (contract section 1: 10 s). */
 const STOP_LIMIT_MS = 9500;
 
-/** `nest serve`: the composition root. Runs until a signal ends it. */
+/** `nest serve`: config, log, gateway, signals. Runs until a signal ends it. */
 export async function serve(args: readonly string[]): Promise<number> {
   const { values } = parseCommandLine(
     "serve",
@@ -75,8 +74,8 @@ function reload(
     gateway.reload(config);
     log.info("config_reloaded", { config: config.file });
   } catch (error) {
-    if (!(error instanceof ConfigError) && !(error instanceof Exit)) throw error;
-    const reason = error.message.replaceAll("\n", "; ");
+    // Whatever it is, a signal must not end a gateway that works.
+    const reason = (error as Error).message.replaceAll("\n", "; ");
     log.error("config_refused", { reason, effect: "the settings of before stay in force" });
   }
 }

@@ -18,8 +18,7 @@ export function appendCors(c: NestContext, headers: Headers): void {
     corsOrigins.length === 1
       ? corsOrigins[0]
       : allowed(c.req.raw.headers.get("origin"), corsOrigins);
-  if (origin === undefined) return;
-  headers.set("Access-Control-Allow-Origin", origin);
+  if (origin !== undefined) headers.set("Access-Control-Allow-Origin", origin);
   headers.set("Access-Control-Allow-Methods", METHODS);
   headers.set("Access-Control-Allow-Headers", HEADERS);
   headers.set("Access-Control-Expose-Headers", EXPOSED);

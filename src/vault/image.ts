@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import { componentsOf, openBelow, PathRefused } from "./pinned-walk.ts";
 
 /** An image as the agent takes it. */
@@ -9,8 +9,8 @@ export interface VaultImage {
   readonly data: string;
 }
 
-/** Largest image handed to the agent, bytes; model providers take less. */
-const MAX_IMAGE_BYTES = 20 * 1024 * 1024;
+/** Largest image handed to the agent, bytes: model providers take no larger ones, and it is read in one turn. */
+const MAX_IMAGE_BYTES = 5 * 1024 * 1024;
 
 const MIME_TYPES: Readonly<Record<string, VaultImage["mimeType"]>> = {
   png: "image/png",
@@ -39,7 +39,7 @@ export function imageReader(root: string): (path: string) => VaultImage {
       const stat = fstatSync(descriptor);
       if (!stat.isFile()) throw new PathRefused("not a regular file");
       if (stat.size > MAX_IMAGE_BYTES) throw new PathRefused(`more than ${MAX_IMAGE_BYTES} bytes`);
-      return { type: "image", mimeType, data: readFileSync(descriptor).toBase64() };
+      return { type: "image", mimeType, data: readExactly(descriptor, stat.size).toBase64() };
     } catch (error) {
       const reason =
         error instanceof PathRefused
@@ -50,6 +50,12 @@ export function imageReader(root: string): (path: string) => VaultImage {
       if (descriptor !== undefined) closeSync(descriptor);
     }
   };
+}
+
+/** Not more than was checked, should the file grow meanwhile. */
+function readExactly(descriptor: number, bytes: number): Uint8Array {
+  const buffer = new Uint8Array(bytes);
+  return buffer.subarray(0, readSync(descriptor, buffer, 0, bytes, 0));
 }
 
 function explain(code: string | undefined): string {

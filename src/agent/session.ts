@@ -75,7 +75,7 @@ export class Session {
         event: (record, line) => this.#onEvent(record, line),
         ready: (pid) => this.#onReady(pid),
         exited: (exit, restartMs) => this.#onExit(exit, restartMs),
-        failed: () => this.#dialogs.cancelAll(),
+        failed: (restartMs) => this.#onExit({ code: null, signal: null }, restartMs),
       },
       options.clock,
       options.log,

@@ -17,8 +17,8 @@ export interface SupervisorObserver {
   ready(pid: number): void;
   /** A process that had been ready ended by itself; the next one starts after `restartMs`. */
   exited(exit: PiExit, restartMs: number): void;
-  /** A process could not be started, or ended before it answered. */
-  failed(): void;
+  /** A process could not be started, or ended before it answered; the next try is after `restartMs`, on demand. */
+  failed(restartMs: number): void;
 }
 
 /** First pause before a restart, ms; it doubles with every crash. */
@@ -196,7 +196,7 @@ export class Supervisor {
     this.#notBeforeMs = this.#clock.monotonicMs() + restartMs;
     const reason = error instanceof PiExited ? "it ended before it answered" : error.message;
     this.#log.error("agent_start_failed", { reason, restartMs });
-    this.#observer.failed();
+    this.#observer.failed(restartMs);
     this.#rejectWaiting(`the agent could not be started: ${reason}`);
   }
 

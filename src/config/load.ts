@@ -32,19 +32,33 @@ export function loadConfig(file: string, text: string, sources: SecretSources): 
   return new Resolver(file, source, sources).resolve(parsed.output);
 }
 
-/** Keys whose values are secret, or may hold one. */
-const SECRET_KEYS = new Set(["token", "secret", "env", "args", "command", "template"]);
+/** Keys whose wrong values are shown, being short words or numbers: a value elsewhere may be a secret that slipped. */
+const SHOWN_KEYS = new Set([
+  "port",
+  "host",
+  "level",
+  "format",
+  "verify",
+  "expires",
+  "maxFileBytes",
+  "maxFailures",
+  "windowSeconds",
+  "ipv6Prefix",
+  "perSource",
+  "global",
+]);
+const SHORT_WORD = /^[\w.:+-]{1,16}$/;
+
+/** What a key may look like to be repeated: `token:secret` without a space is one key in YAML. */
+const KEY = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
 
 function problemOf(source: Source, issue: v.BaseIssue<unknown>): Problem {
   const items = issue.path ?? [];
   const path = items.map((item) => item.key as string | number);
   const last = items.at(-1);
+  const isKey = last !== undefined && "origin" in last && last.origin === "key";
   if (issue.type === "strict_object" && issue.expected === "never" && last !== undefined) {
-    const known = knownKeys(items.slice(0, -1).map((item) => item.key as string | number));
-    const hint = nearest(String(last.key), known);
-    const message =
-      hint === undefined ? `expected one of ${known.join(", ")}` : `did you mean "${hint}"?`;
-    return source.problem(path, `unknown key; ${message}`, "key");
+    return unknownKey(source, path);
   }
   if (last !== undefined && last.value === undefined && issue.received === "undefined") {
     // The schema's message is that of the mapping around it; of the owner's token there is more to say.
@@ -52,11 +66,25 @@ function problemOf(source: Source, issue: v.BaseIssue<unknown>): Problem {
     const hint = isToken ? ": the owner's token; `nest token` prints a new one" : "";
     return source.problem(path, `expected this required key, found nothing${hint}`);
   }
-  const isKey = last !== undefined && "origin" in last && last.origin === "key";
-  const found = path.some((part) => SECRET_KEYS.has(String(part)))
-    ? kindOf(issue.input)
-    : shown(issue.input);
+  if (isKey && !KEY.test(String(path.at(-1)))) {
+    return source.problem(path, `expected ${issue.message}`, "key", path.slice(0, -1));
+  }
+  const found = SHOWN_KEYS.has(String(path.at(-1))) ? shown(issue.input) : kindOf(issue.input);
   return source.problem(path, `expected ${issue.message}, found ${found}`, isKey ? "key" : "value");
+}
+
+function unknownKey(source: Source, path: readonly (string | number)[]): Problem {
+  const parent = path.slice(0, -1);
+  const known = knownKeys(parent);
+  const key = String(path.at(-1));
+  if (!KEY.test(key)) {
+    const message = `unknown key; expected one of ${known.join(", ")}. Is a space missing behind a colon?`;
+    return source.problem(path, message, "key", parent);
+  }
+  const hint = nearest(key, known);
+  const message =
+    hint === undefined ? `expected one of ${known.join(", ")}` : `did you mean "${hint}"?`;
+  return source.problem(path, `unknown key; ${message}`, "key");
 }
 
 /** The keys that the schema has at `path`. */
@@ -86,10 +114,8 @@ function kindOf(value: unknown): string {
 }
 
 function shown(value: unknown): string {
-  if (value === null || value === undefined || value === "" || typeof value === "object")
-    return kindOf(value);
-  const json = JSON.stringify(value);
-  return json.length > 60 ? `${json.slice(0, 60)}…` : json;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  return typeof value === "string" && SHORT_WORD.test(value) ? `"${value}"` : kindOf(value);
 }
 
 /** Fetches secrets and makes paths absolute, gathering what is wrong. */

@@ -15,7 +15,12 @@ export interface Source {
   /** Plain objects, arrays and scalars; keys in the file's order. */
   readonly value: unknown;
   /** The problem `message` at the node that `path` names, or at the nearest one above it. */
-  problem(path: readonly (string | number)[], message: string, at?: "key" | "value"): Problem;
+  problem(
+    path: readonly (string | number)[],
+    message: string,
+    at?: "key" | "value",
+    shownPath?: readonly (string | number)[],
+  ): Problem;
 }
 
 /**
@@ -47,9 +52,9 @@ export function parseSource(file: string, text: string): Source | Problem[] {
   }
   return {
     value,
-    problem(path, message, at = "value") {
+    problem(path, message, at = "value", shownPath = path) {
       const offset = offsetOf(document, path, at);
-      const name = path
+      const name = shownPath
         .map((part, i) => (typeof part === "number" ? `[${part}]` : i ? `.${part}` : part))
         .join("");
       return { ...place(offset), path: name, message };

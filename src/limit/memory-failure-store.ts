@@ -96,11 +96,7 @@ export class MemoryFailureStore implements FailureStore {
 
   resize(limits: FailureLimits): void {
     checkLimits(limits);
-    const old = this.#limits;
-    if (old.maxFailures === limits.maxFailures && old.maxAddresses === limits.maxAddresses) {
-      this.#limits = limits;
-      return;
-    }
+    if (Bun.deepEquals(this.#limits, limits)) return;
     const kept = [...this.#open, ...this.#locked].map(([address, row]) => ({
       address,
       timesMs: this.#times(row).toSorted(),

@@ -204,3 +204,20 @@ describe("nest health", () => {
     expect((await nest(["health", "nonsense"], { cwd: dir.path })).code).toBe(2);
   });
 });
+
+/* The process that is asked for models belonged to nobody: a Nest that was stopped at once left it behind. */
+test("SIGTERM while pi is still being asked for its models leaves no process behind", async () => {
+  using dir = tempDir();
+  const odd = join(import.meta.dir, "..", "support", "odd-pi.ts");
+  const command = JSON.stringify([process.execPath, odd, "--slow", dir.path]);
+  writeFileSync(
+    join(dir.path, "config.yaml"),
+    `${config(`  token: ${OWNER}\n`)}agent: { command: ${command} }\n`,
+  );
+  await using server = new NestProcess([], { cwd: dir.path });
+  await server.url();
+  await until("pi is asked", async () => (await processesWith(`--slow\0${dir.path}`)).length === 1);
+  server.signal("SIGTERM");
+  expect(await server.exited()).toBe(0);
+  expect(await processesWith(`--slow\0${dir.path}`)).toEqual([]);
+});

@@ -82,7 +82,7 @@ function byMethod(methods: Methods): Handler {
   const get = table.get("GET");
   if (get !== undefined) table.set("HEAD", get);
   const headers = { Allow: [...table.keys()].join(", ") };
-  return function byMethod(c) {
+  return function dispatch(c) {
     const handler = table.get(c.req.raw.method);
     return handler === undefined
       ? problem(c, "method_not_allowed", undefined, headers)

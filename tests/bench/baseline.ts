@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Answer } from "./answer.ts";
-import type { Lab } from "./lab.ts";
+import type { Lab, Server } from "./lab.ts";
 import { benchEnv } from "./nest.ts";
 import { pinned } from "./pinning.ts";
 
@@ -15,8 +15,8 @@ export interface BaselineTask {
   readonly answer: Answer;
 }
 
-/** A bare server, a process of its own, that gives this answer; returns its URL. */
-export function startBaseline(lab: Lab, task: BaselineTask): Promise<string> {
+/** A bare server, a process of its own, that gives this answer. */
+export function startBaseline(lab: Lab, task: BaselineTask): Promise<Server> {
   const program = join(import.meta.dir, "baseline-server.ts");
   const runtime = [process.execPath, "--no-env-file", "--config=/dev/null"];
   return lab.serve(

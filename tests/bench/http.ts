@@ -1,13 +1,13 @@
 import { type Answer, ask, isSameAnswer } from "./answer.ts";
 import { type Baseline, BASELINES, startBaseline } from "./baseline.ts";
-import type { Lab } from "./lab.ts";
+import type { Lab, Server } from "./lab.ts";
 import { startNest, TOKEN } from "./nest.ts";
 import type { BenchOptions } from "./options.ts";
 import { interleave } from "./rounds.ts";
 import { median, ratios, spread } from "./statistics.ts";
 import { printTable } from "./table.ts";
 import type { Target, Verdicts } from "./verdict.ts";
-import { CONNECTIONS, load, requireWrk } from "./wrk.ts";
+import { CONNECTIONS, load, requireWrk, type Throughput } from "./wrk.ts";
 
 const BEARER = { Authorization: `Bearer ${TOKEN}` };
 const WRONG = { Authorization: `Bearer ${"x".repeat(TOKEN.length)}` };
@@ -23,7 +23,7 @@ const CLIENT = "198.51.100.7";
 interface Row {
   readonly name: string;
   /** Starts Nest and brings it into the state of the row. */
-  readonly nest: (lab: Lab) => Promise<string>;
+  readonly nest: (lab: Lab) => Promise<Server>;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly status: number;
@@ -33,17 +33,17 @@ interface Row {
   readonly target?: Target;
 }
 
-async function locked(lab: Lab): Promise<string> {
-  const url = await startNest(lab, { server: HOUR_LOCK });
-  for (let i = 0; i < MAX_FAILURES; i++) await ask(`${url}/api/status`, WRONG);
-  return url;
+async function locked(lab: Lab): Promise<Server> {
+  const server = await startNest(lab, { server: HOUR_LOCK });
+  for (let i = 0; i < MAX_FAILURES; i++) await ask(`${server.url}/api/status`, WRONG);
+  return server;
 }
 
-async function lockedElsewhere(lab: Lab): Promise<string> {
-  const url = await startNest(lab, { server: { ...HOUR_LOCK, trustedProxies: ["127.0.0.1"] } });
+async function lockedElsewhere(lab: Lab): Promise<Server> {
+  const server = await startNest(lab, { server: { ...HOUR_LOCK, trustedProxies: ["127.0.0.1"] } });
   const headers = { ...WRONG, "X-Forwarded-For": LOCKED_ELSEWHERE };
-  for (let i = 0; i < MAX_FAILURES; i++) await ask(`${url}/api/status`, headers);
-  return url;
+  for (let i = 0; i < MAX_FAILURES; i++) await ask(`${server.url}/api/status`, headers);
+  return server;
 }
 
 const ROWS: readonly Row[] = [
@@ -102,10 +102,16 @@ export async function benchHttp(
   const prepared: Prepared[] = [];
   for (const row of ROWS) prepared.push(await prepare(lab, row));
   const variants = prepared.flatMap(({ row, servers }) =>
-    servers.map(([name, url]) => ({
+    servers.map(([name, server]) => ({
       name: `${row.name}\n${name}`,
       measure: () =>
-        load(lab, { url: url + row.path, headers: row.headers, status: row.status, seconds }),
+        load(lab, {
+          server,
+          path: row.path,
+          headers: row.headers,
+          status: row.status,
+          seconds,
+        }),
     })),
   );
   for (const one of prepared) await check(one);
@@ -114,13 +120,13 @@ export async function benchHttp(
 
   const rows = prepared.map(({ row, servers }) => tableRow(row, servers, samples, verdicts));
   printTable(
-    `Thousand requests a second (median of ${rounds} rounds of ${seconds} s, ${CONNECTIONS} connections), and Nest's ratios: median (middle half)`,
+    `Nest's requests per CPU second of the server, as a ratio; median of ${rounds} rounds of ${seconds} s, ${CONNECTIONS} connections (middle half)`,
     [
       [
         "",
-        ...BASELINES,
-        "Nest",
+        ...[...BASELINES, "Nest"].map((name) => `${name} µs`),
         ...BASELINES.map((baseline) => `÷ ${baseline}`),
+        "by the wall clock",
         "target ÷ Hono c.body",
       ],
       ...rows,
@@ -128,18 +134,22 @@ export async function benchHttp(
   );
 }
 
+/** By CPU time, because a neighbour on the same core takes wall-clock time from one sample and not from the next. */
 function tableRow(
   row: Row,
   servers: Prepared["servers"],
-  samples: ReadonlyMap<string, number[]>,
+  samples: ReadonlyMap<string, Throughput[]>,
   verdicts: Verdicts,
 ): string[] {
   const of = (server: string) => samples.get(`${row.name}\n${server}`) ?? [];
-  const against = (baseline: Baseline) => ratios(of("Nest"), of(baseline));
+  const costs = (server: string) => of(server).map(({ cpuUs }) => cpuUs);
+  const rates = (server: string) => of(server).map(({ perSecond }) => perSecond);
+  const against = (baseline: Baseline) => ratios(costs(baseline), costs("Nest"));
   return [
     row.name,
-    ...servers.map(([name]) => (median(of(name)) / 1000).toFixed(1)),
+    ...servers.map(([name]) => median(costs(name)).toFixed(1)),
     ...BASELINES.map((baseline) => spread(against(baseline))),
+    spread(ratios(rates("Nest"), rates("Hono c.body"))),
     verdicts.judge(median(against("Hono c.body")), row.target),
   ];
 }
@@ -148,13 +158,13 @@ interface Prepared {
   readonly row: Row;
   /** Nest's own. */
   readonly answer: Answer;
-  readonly servers: readonly (readonly [name: string, url: string])[];
+  readonly servers: readonly (readonly [name: string, server: Server])[];
 }
 
 async function prepare(lab: Lab, row: Row): Promise<Prepared> {
   const nest = await row.nest(lab);
-  const answer = await ask(nest + row.path, row.headers);
-  const servers: (readonly [string, string])[] = [];
+  const answer = await ask(nest.url + row.path, row.headers);
+  const servers: (readonly [string, Server])[] = [];
   for (const baseline of BASELINES) {
     servers.push([baseline, await startBaseline(lab, { baseline, path: row.path, answer })]);
   }
@@ -167,8 +177,8 @@ async function check({ row, answer, servers }: Prepared): Promise<void> {
   if (answer.status !== row.status || !answer.body.includes(row.shows)) {
     throw new Error(`Cannot measure "${row.name}": Nest answers ${JSON.stringify(answer)}`);
   }
-  for (const [name, url] of servers) {
-    const own = await ask(url + row.path, row.headers);
+  for (const [name, server] of servers) {
+    const own = await ask(server.url + row.path, row.headers);
     if (isSameAnswer(own, answer)) continue;
     throw new Error(
       `Cannot measure "${row.name}": ${name} answers ${JSON.stringify(own)} and not ${JSON.stringify(answer)}`,

@@ -7,6 +7,12 @@ const STOP_LIMIT_MS = 11_000;
 /** Longest wait for a server's first line, ms. */
 const START_LIMIT_MS = 30_000;
 
+/** A server in a process of its own. */
+export interface Server {
+  readonly url: string;
+  readonly pid: number;
+}
+
 /** Everything of a run that must not outlive it: processes and temporary folders. */
 export class Lab implements AsyncDisposable {
   readonly #children = new Set<Bun.Subprocess>();
@@ -15,6 +21,7 @@ export class Lab implements AsyncDisposable {
 
   /** A folder that is removed at the end. */
   dir(): string {
+    this.#checkOpen();
     const path = mkdtempSync(join(tmpdir(), "nest-bench-"));
     this.#dirs.push(path);
     return path;
@@ -22,20 +29,24 @@ export class Lab implements AsyncDisposable {
 
   /** Notes a process, which is ended at the end. */
   own<T extends Bun.Subprocess>(child: T): T {
+    if (this.#disposed !== undefined) child.kill("SIGKILL");
+    this.#checkOpen();
     this.#children.add(child);
     void child.exited.then(() => this.#children.delete(child));
     return child;
   }
 
   /**
-   * Starts a server and waits for the URL it prints.
+   * Starts a server and waits until it prints its URL.
    *
    * @param env - the whole environment: nothing of ours leaks into what is measured
    * @throws {Error} if it ends first or says nothing in time
    */
-  async serve(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+  async serve(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<Server> {
+    // A file, not a pipe: nobody need read it, and nothing waits for us.
+    const errors = Bun.file(join(this.dir(), "stderr"));
     const child = this.own(
-      Bun.spawn([...argv], { env: { ...env }, stdin: "ignore", stdout: "pipe", stderr: "ignore" }),
+      Bun.spawn([...argv], { env: { ...env }, stdin: "ignore", stdout: "pipe", stderr: errors }),
     );
     const timer = setTimeout(() => child.kill("SIGKILL"), START_LIMIT_MS);
     const decoder = new TextDecoder();
@@ -43,8 +54,12 @@ export class Lab implements AsyncDisposable {
     const reader = child.stdout.getReader();
     for (;;) {
       const { done, value } = await reader.read();
-      if (done)
-        throw new Error(`Cannot start "${argv.join(" ")}": it ended, having said "${said}"`);
+      if (done) {
+        clearTimeout(timer);
+        throw new Error(
+          `Cannot start "${argv.join(" ")}": it said "${said}${await errors.text()}"`,
+        );
+      }
       said += decoder.decode(value, { stream: true });
       const url = /http:\/\/127\.0\.0\.1:\d+(?=\s)/.exec(said)?.[0];
       if (url === undefined) continue;
@@ -53,13 +68,18 @@ export class Lab implements AsyncDisposable {
       void (async () => {
         while (!(await reader.read()).done);
       })();
-      return url;
+      return { url, pid: child.pid };
     }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposed ??= this.#dispose();
     return this.#disposed;
+  }
+
+  /** A signal may come while more is being started. */
+  #checkOpen(): void {
+    if (this.#disposed !== undefined) throw new Error("Cannot start more: the bench is ending");
   }
 
   async #dispose(): Promise<void> {

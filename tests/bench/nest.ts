@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import type { Lab } from "./lab.ts";
+import type { Lab, Server } from "./lab.ts";
 import { pinned } from "./pinning.ts";
 
 const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
@@ -30,11 +30,11 @@ export interface NestOptions {
   readonly main?: string;
 }
 
-/** Nest as a process of its own, as its owner runs it; returns its URL. */
+/** Nest as a process of its own, as its owner runs it. */
 export async function startNest(
   lab: Lab,
   { server, agentCommand, main = MAIN }: NestOptions = {},
-): Promise<string> {
+): Promise<Server> {
   const dir = lab.dir();
   const file = join(dir, "config.yaml");
   writeFileSync(

@@ -1,8 +1,8 @@
 /** A way to do something that is measured beside others. */
-export interface Variant {
+export interface Variant<T> {
   readonly name: string;
   /** One short measurement. */
-  measure(): Promise<number>;
+  measure(): Promise<T>;
 }
 
 /**
@@ -11,14 +11,14 @@ export interface Variant {
  *
  * @returns samples by variant, one a round, in the order of the rounds
  */
-export async function interleave(
-  variants: readonly Variant[],
+export async function interleave<T>(
+  variants: readonly Variant<T>[],
   rounds: number,
-): Promise<Map<string, number[]>> {
-  const samples = new Map(variants.map(({ name }) => [name, [] as number[]]));
+): Promise<Map<string, T[]>> {
+  const samples = new Map(variants.map(({ name }) => [name, [] as T[]]));
   for (let round = -1; round < rounds; round++) {
     for (let i = 0; i < variants.length; i++) {
-      const { name, measure } = variants[(i + round + 1) % variants.length] as Variant;
+      const { name, measure } = variants[(i + round + 1) % variants.length] as Variant<T>;
       const sample = await measure();
       if (round >= 0) samples.get(name)?.push(sample);
     }

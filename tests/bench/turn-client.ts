@@ -1,4 +1,5 @@
 import { sharedUs } from "./clock.ts";
+import type { Server } from "./lab.ts";
 import { TOKEN } from "./nest.ts";
 
 /** Longest turn waited for, ms. */
@@ -33,14 +34,14 @@ export class TurnClient {
   }
 
   /** Attaches to Nest. */
-  static async nest(url: string): Promise<TurnClient> {
-    const client = await TurnClient.plain(`${url}/attach`);
+  static async nest({ url }: Server): Promise<TurnClient> {
+    const client = await TurnClient.plain({ url: `${url}/attach` });
     await client.#exchange({ type: "auth", token: TOKEN }, '"type":"attached"');
     return client;
   }
 
   /** Opens a socket that has no protocol of its own. */
-  static async plain(url: string): Promise<TurnClient> {
+  static async plain({ url }: Pick<Server, "url">): Promise<TurnClient> {
     const socket = new WebSocket(url.replace(/^http/, "ws"));
     const client = new TurnClient(socket);
     client.#came.promise.catch(() => {});

@@ -12,11 +12,11 @@ const AT_ONCE = 8;
 
 /** Sockets a second that are upgraded, authenticated by their first frame and closed again. */
 export async function benchUpgrades(lab: Lab, { rounds, seconds }: BenchOptions): Promise<void> {
-  const nest = await startNest(lab);
+  const { url: nest } = await startNest(lab);
   const authOk = await visit(nest);
   // pi is up from here on: what follows attaches to a session that runs.
   const program = join(import.meta.dir, "upgrade-server.ts");
-  const bare = await lab.serve(
+  const { url: bare } = await lab.serve(
     pinned("server", [process.execPath, "--no-env-file", "--config=/dev/null", program, authOk]),
     benchEnv("/nonexistent"),
   );

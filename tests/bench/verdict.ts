@@ -12,7 +12,7 @@ export class Verdicts {
     if (target === undefined) return "–";
     const reached = ratio >= target.least;
     if (!reached) this.#failed++;
-    return `≥ ${target.least.toFixed(2)} ${reached ? "reached" : "MISSED"}`;
+    return `≥ ${target.least.toFixed(2)}: ${ratio.toFixed(3)} ${reached ? "reached" : "MISSED"}`;
   }
 
   /** A row that can't be measured, since what it would measure is wrong. */

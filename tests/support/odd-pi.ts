@@ -60,3 +60,5 @@ if (!isSlow) {
   // Never answers and does not go by itself.
   setInterval(() => {}, 1000);
 }
+
+export {};

@@ -212,6 +212,14 @@ describe("MemoryFailureStore", () => {
       expect(store.remainingMs(A, 999)).toBe(119_001);
     });
 
+    test("locks who has failed often enough in the longer window", () => {
+      const store = storeWith({ maxFailures: 2 });
+      addAll(store, A, [0, 70_000]);
+      expect(store.remainingMs(A, 70_000)).toBe(0);
+      store.resize({ ...LIMITS, maxFailures: 2, windowMs: 120_000 });
+      expect(store.remainingMs(A, 70_000)).toBe(50_000);
+    });
+
     test("drops the unlocked first when there is less room", () => {
       const store = storeWith({ maxFailures: 2 });
       addAll(store, A, [0, 0]);

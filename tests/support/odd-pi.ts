@@ -49,16 +49,15 @@ function handle(command: { id: string; type: string; message?: string }): void {
   }
 }
 
-if (!isSlow) {
+async function serve(): Promise<void> {
   let rest = "";
   for await (const chunk of Bun.stdin.stream().pipeThrough(new TextDecoderStream())) {
     const lines = (rest + chunk).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) handle(JSON.parse(line));
   }
-} else {
-  // Never answers and does not go by itself.
-  setInterval(() => {}, 1000);
 }
 
-export {};
+// The slow one never answers and does not go by itself.
+if (isSlow) setInterval(() => {}, 1000);
+else void serve();

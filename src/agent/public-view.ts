@@ -25,7 +25,7 @@ export function publicEvent(event: PiRecord, line: string, paths: HostPaths): st
   switch (event.type) {
     case "message_start":
     case "message_end":
-      return isSystem(event["message"]) ? undefined : line;
+      return isSystem(event["message"]) ? undefined : withoutOutputPathsIn(event, line);
     case "agent_end":
       return JSON.stringify({ ...event, messages: withoutSystem(event["messages"]) });
     case "entry_appended": {
@@ -38,7 +38,7 @@ export function publicEvent(event: PiRecord, line: string, paths: HostPaths): st
     case "tool_execution_end":
     case "turn_end":
     case "compaction_end":
-      return line.includes('"fullOutputPath"') ? JSON.stringify(withoutOutputPaths(event)) : line;
+      return withoutOutputPathsIn(event, line);
     case "extension_error":
       return JSON.stringify({
         ...event,
@@ -48,6 +48,11 @@ export function publicEvent(event: PiRecord, line: string, paths: HostPaths): st
     default:
       return line;
   }
+}
+
+/** Most lines hold none, and are passed on as they are. */
+function withoutOutputPathsIn(event: PiRecord, line: string): string {
+  return line.includes('"fullOutputPath"') ? JSON.stringify(withoutOutputPaths(event)) : line;
 }
 
 /** The `data` of a response as clients see it. */

@@ -62,7 +62,7 @@ function problemOf(source: Source, issue: v.BaseIssue<unknown>): Problem {
   }
   if (last !== undefined && last.value === undefined && issue.received === "undefined") {
     // The schema's message is that of the mapping around it; of the owner's token there is more to say.
-    const isToken = path.at(-1) === "token" || path.join(".") === "server";
+    const isToken = /^server(?:\.token)?$/.test(path.join("."));
     const hint = isToken ? ": the owner's token; `nest token` prints a new one" : "";
     return source.problem(path, `expected this required key, found nothing${hint}`);
   }

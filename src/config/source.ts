@@ -54,12 +54,18 @@ export function parseSource(file: string, text: string): Source | Problem[] {
     value,
     problem(path, message, at = "value", shownPath = path) {
       const offset = offsetOf(document, path, at);
-      const name = shownPath
-        .map((part, i) => (typeof part === "number" ? `[${part}]` : i ? `.${part}` : part))
-        .join("");
+      const name = shownPath.map(shownPart).join("");
       return { ...place(offset), path: name, message };
     },
   };
+}
+
+/** What looks like a key: anything else may be a secret in the wrong place (`token:secret` is one key in YAML). */
+const KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,31}$/;
+
+function shownPart(part: string | number, i: number): string {
+  if (typeof part === "number") return `[${part}]`;
+  return (i === 0 ? "" : ".") + (KEY.test(part) ? part : "?");
 }
 
 const EXPLANATIONS: Partial<Record<YAMLError["code"], string>> = {

@@ -74,8 +74,17 @@ export type NestContext = Context<NestEnv>;
 export type Step = (c: NestContext) => Response | undefined;
 
 const prefix = `${crypto.getRandomValues(new Uint8Array(4)).toHex()}-`;
-let lastNumber = 0;
+
+/** The last three digits of ids, made once: turning a number into text anew costs as much as setting the header. */
+const LAST_DIGITS = Array.from({ length: 1000 }, (_, i) => String(i).padStart(3, "0"));
+let thousands = 0;
+let next = 0;
+let stem = `${prefix}${thousands}`;
 
 function nextRequestId(): string {
-  return prefix + ++lastNumber;
+  if (next === LAST_DIGITS.length) {
+    next = 0;
+    stem = `${prefix}${++thousands}`;
+  }
+  return stem + LAST_DIGITS[next++];
 }

@@ -5,7 +5,7 @@ import type { FailureLimits, FailureStore, Lockout } from "./failure-store.ts";
  *
  * An address is locked while it has `maxFailures` failures younger than `windowMs`; refused requests are not
  * failures, so a lock ends by itself. At most `maxAddresses` are remembered: of the unlocked ones the longest
- * untouched goes first, and a locked one only when all are locked, the one that would end soonest.
+ * untouched goes first, and a locked one only when all are locked, the one whose lock began first.
  *
  * The times lie in one slab, `maxFailures` doubles to an address (5 MiB at the defaults, grown by doubling); the two
  * maps hold only key and place, in the order of the last failure.
@@ -16,7 +16,8 @@ export class MemoryFailureStore implements FailureStore {
   #free: number[] = [];
   #rows = 0;
   /** Address → row, longest untouched first. */
-  readonly #open = new Map<string, number>();
+  #open = new Map<string, number>();
+  #evictions = 0;
   /** Address → row, the lock that began first in front. */
   readonly #locked = new Map<string, number>();
 
@@ -130,6 +131,8 @@ export class MemoryFailureStore implements FailureStore {
     const [address, row] = victims.entries().next().value as [string, number];
     victims.delete(address);
     this.#clear(row);
+    // A map keeps the places of what was deleted until it is made anew, and walks over them to its first entry.
+    if (++this.#evictions % EVICTIONS_PER_REBUILD === 0) this.#open = new Map(this.#open);
     return row;
   }
 
@@ -198,6 +201,9 @@ export class MemoryFailureStore implements FailureStore {
     return Math.max(...this.#times(row));
   }
 }
+
+/** Evictions after which the map of unlocked addresses is made anew: a walk over 65,536 for every 4096. */
+const EVICTIONS_PER_REBUILD = 4096;
 
 function checkLimits({ maxFailures, windowMs, maxAddresses }: FailureLimits): void {
   for (const [name, value] of Object.entries({ maxFailures, maxAddresses })) {

@@ -91,7 +91,7 @@ function cut(value: string): string {
 /** What JSON leaves raw though a terminal obeys it or a log reader splits on it: DEL, C1, line separators, bidi marks. */
 function escapeControls(json: string): string {
   return json.replace(
-    /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g,
+    /[\u007f-\u009f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

@@ -12,13 +12,15 @@ export interface VaultImage {
 /** Largest image handed to the agent, bytes: model providers take no larger ones, and it is read in one turn. */
 const MAX_IMAGE_BYTES = 5 * 1024 * 1024;
 
-const MIME_TYPES: Readonly<Record<string, VaultImage["mimeType"]>> = {
-  png: "image/png",
-  jpg: "image/jpeg",
-  jpeg: "image/jpeg",
-  gif: "image/gif",
-  webp: "image/webp",
-};
+const MIME_TYPES: ReadonlyMap<string, VaultImage["mimeType"]> = new Map(
+  Object.entries({
+    png: "image/png",
+    jpg: "image/jpeg",
+    jpeg: "image/jpeg",
+    gif: "image/gif",
+    webp: "image/webp",
+  } as const),
+);
 
 /**
  * Reads images that a prompt names by their path in the vault.
@@ -30,7 +32,7 @@ const MIME_TYPES: Readonly<Record<string, VaultImage["mimeType"]>> = {
  */
 export function imageReader(root: string): (path: string) => VaultImage {
   return (path) => {
-    const mimeType = MIME_TYPES[/\.([a-z]+)$/i.exec(path)?.[1]?.toLowerCase() ?? ""];
+    const mimeType = MIME_TYPES.get(/\.([a-z]+)$/i.exec(path)?.[1]?.toLowerCase() ?? "");
     if (mimeType === undefined)
       throw new PathRefused(`Cannot attach "${path}": expected a png, jpeg, gif or webp file`);
     let descriptor: number | undefined;

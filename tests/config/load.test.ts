@@ -417,6 +417,7 @@ describe("loadConfig server.cors", () => {
     { name: "upper case, which no browser sends", origin: "https://A.example" },
     { name: "no scheme", origin: "a.example" },
     { name: "another scheme", origin: '"file:///srv"' },
+    { name: "FTP, whose origin is one as well", origin: "ftp://a.example" },
     { name: "a browser extension", origin: "chrome-extension://abcdef" },
     { name: "space", origin: '" https://a.example"' },
   ])("refuses what is no exact origin: $name", ({ origin }) => {

@@ -176,6 +176,7 @@ describe("ClientAddresses", () => {
     { name: "brackets twice", header: "[[::1]]" },
     { name: "a port that is none", header: "198.51.100.1:http" },
     { name: "a port of six digits", header: "198.51.100.1:123456" },
+    { name: "a port of six digits behind brackets", header: "[2001:db8::1]:123456" },
     { name: "quotes", header: '"198.51.100.1"' },
     { name: "for=", header: "for=198.51.100.1" },
     { name: "an octal quad", header: "0306.51.100.1" },

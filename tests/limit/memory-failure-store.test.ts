@@ -163,12 +163,12 @@ describe("MemoryFailureStore", () => {
     expect(store.lockedCount).toBe(65_535);
   });
 
-  test("a flood of addresses stays within 16 MiB and forgets none that is locked", async () => {
+  test("a million addresses stay within 16 MiB, and none that is locked is forgotten", async () => {
     const child = Bun.spawn(
       [
         process.execPath,
         new URL("../support/many-addresses.ts", import.meta.url).pathname,
-        "100000",
+        "1000000",
       ],
       { stdout: "pipe", stderr: "inherit" },
     );
@@ -181,7 +181,7 @@ describe("MemoryFailureStore", () => {
     expect(result.bytes).toBeLessThan(16 * 1024 * 1024);
     // Less would mean that nothing was measured: the times alone are 5 MiB.
     expect(result.bytes).toBeGreaterThan(5 * 1024 * 1024);
-  });
+  }, 90_000);
 
   describe("resize", () => {
     test("keeps failures that were counted when maxFailures falls, and locks by the new number", () => {

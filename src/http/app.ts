@@ -4,10 +4,10 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { LockOut } from "../limit/lock-out.ts";
 import type { Log } from "../log/log.ts";
 import { answerPreflight } from "./cors.ts";
-import type { NestContext, NestEnv, Step } from "./env.ts";
+import type { NestContext, NestEnv, RequestScope, Step } from "./env.ts";
 import { headersFor } from "./headers.ts";
 import { authenticate } from "./middleware/authenticate.ts";
-import { checkHost, routeOf } from "./middleware/host.ts";
+import { checkHost } from "./middleware/host.ts";
 import { refuseLockedOut } from "./middleware/lock-out.ts";
 import { problem } from "./problem.ts";
 import { attachRoute } from "./routes/attach.ts";
@@ -27,13 +27,16 @@ export interface AppParts {
 /** The whole gateway as one fetch handler. Its bindings are the {@link RequestScope} of each request. */
 export function createApp(parts: AppParts): Hono<NestEnv> {
   const { log, lockOut } = parts;
-  const app = new Hono<NestEnv>();
+  // Routed by the very path that the steps have seen.
+  const app = new Hono<NestEnv>({
+    getPath: (_, bound) => (bound as { env: RequestScope }).env.path,
+  });
 
   // Every request, in this order (contract section 3). Nothing below is reached but through all of it.
   const pipeline = inOrder(
     checkHost(log),
     refuseLockedOut(lockOut),
-    answerPreflight((c) => headersFor(c, "text/plain")),
+    answerPreflight((scope) => headersFor(scope, "text/plain")),
     authenticate(parts),
   );
   const route = (path: string, methods: Methods) => app.all(path, pipeline(byMethod(methods)));
@@ -43,14 +46,14 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   route("/api/status", { GET: status(parts.status) });
   route("/attach", { GET: attachRoute(parts) });
 
-  app.notFound(pipeline((c) => problem(c, "not_found")));
+  app.notFound(pipeline((c) => problem(c.env, "not_found")));
   app.onError((error, c) => {
     log.error("request_failed", {
-      route: routeOf(c),
+      route: c.env.route,
       request: c.env.id,
       reason: error.stack ?? String(error),
     });
-    return problem(c, "internal_error");
+    return problem(c.env, "internal_error");
   });
   return app;
 }
@@ -69,7 +72,7 @@ function inOrder(...steps: readonly Step[]): (handler: Handler) => Handler {
   return (handler) =>
     function pipeline(c) {
       for (const step of steps) {
-        const answer = step(c);
+        const answer = step(c.env);
         if (answer !== undefined) return answer;
       }
       return handler(c);
@@ -83,9 +86,9 @@ function byMethod(methods: Methods): Handler {
   if (get !== undefined) table.set("HEAD", get);
   const headers = { Allow: [...table.keys()].join(", ") };
   return function dispatch(c) {
-    const handler = table.get(c.req.raw.method);
+    const handler = table.get(c.env.request.method);
     return handler === undefined
-      ? problem(c, "method_not_allowed", undefined, headers)
+      ? problem(c.env, "method_not_allowed", undefined, headers)
       : handler(c);
   };
 }

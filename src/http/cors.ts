@@ -1,4 +1,4 @@
-import type { NestContext, Step } from "./env.ts";
+import type { RequestScope, Step } from "./env.ts";
 
 const METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 const HEADERS =
@@ -11,13 +11,11 @@ const EXPOSED = "ETag, Retry-After, X-Request-Id, RateLimit, RateLimit-Policy";
  *
  * With one origin it is always sent; with several the request's own if it is among them, compared as a whole.
  */
-export function appendCors(c: NestContext, headers: Headers): void {
-  const { corsOrigins } = c.env.settings;
+export function appendCors(scope: RequestScope, headers: Headers): void {
+  const { corsOrigins } = scope.settings;
   headers.set("Vary", "Origin");
   const origin =
-    corsOrigins.length === 1
-      ? corsOrigins[0]
-      : allowed(c.req.raw.headers.get("origin"), corsOrigins);
+    corsOrigins.length === 1 ? corsOrigins[0] : allowed(scope.header("origin"), corsOrigins);
   if (origin !== undefined) headers.set("Access-Control-Allow-Origin", origin);
   headers.set("Access-Control-Allow-Methods", METHODS);
   headers.set("Access-Control-Allow-Headers", HEADERS);
@@ -30,9 +28,10 @@ function allowed(origin: string | null, origins: readonly string[]): string | un
 }
 
 /** Step 3: with CORS configured every OPTIONS is answered 204, without authentication: browsers send none with it. */
-export function answerPreflight(headersOf: (c: NestContext) => Headers): Step {
-  return function preflight(c) {
-    if (c.env.settings.corsOrigins.length === 0 || c.req.raw.method !== "OPTIONS") return undefined;
-    return new Response(null, { status: 204, headers: headersOf(c) });
+export function answerPreflight(headersOf: (scope: RequestScope) => Headers): Step {
+  return function preflight(scope) {
+    if (scope.settings.corsOrigins.length === 0 || scope.request.method !== "OPTIONS")
+      return undefined;
+    return new Response(null, { status: 204, headers: headersOf(scope) });
   };
 }

@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { getPath } from "hono/utils/url";
 import type { Connection } from "../attach/connection.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { ClientAddress, ClientAddresses } from "../limit/client-address.ts";
@@ -20,25 +21,44 @@ export interface ServerHandle {
 }
 
 /**
- * What belongs to one request beside the request itself: Hono's bindings.
+ * One request and what belongs to it: all that the steps of the pipeline look at, and Hono's bindings.
  *
  * The client address is found out when it is first asked for: an ordinary request with a good token needs none while
  * nobody is locked out. It must be asked for before any `await`, since `requestIP` knows nothing of a client that has
  * gone; the steps of the pipeline are synchronous for that, too.
  */
 export class RequestScope {
-  readonly #request: Request;
+  readonly request: Request;
   readonly #server: ServerHandle;
   readonly settings: HttpSettings;
+  #path: string | undefined;
   #id: string | undefined;
   #client: ClientAddress | undefined;
   /** Who asks; set by the authentication step. */
   principal: Principal | undefined;
 
   constructor(request: Request, server: ServerHandle, settings: HttpSettings) {
-    this.#request = request;
+    this.request = request;
     this.#server = server;
     this.settings = settings;
+  }
+
+  /**
+   * The path that is routed by, decoded as Hono does it (`%2f` stays), so that steps and routes never differ on it.
+   * Not to be asked for before the Host is known to be good: the URL is relative or unparsable until then.
+   */
+  get path(): string {
+    this.#path ??= getPath(this.request);
+    return this.#path;
+  }
+
+  /** Method and path for the log: no query string, which may hold anything. */
+  get route(): string {
+    return `${this.request.method} ${this.path}`;
+  }
+
+  header(name: string): string | null {
+    return this.request.headers.get(name);
   }
 
   /** Shown as X-Request-Id and in the log. Unique to this process and its start; tells nothing. */
@@ -49,14 +69,14 @@ export class RequestScope {
 
   get client(): ClientAddress {
     this.#client ??= this.settings.addresses.of(
-      this.#server.requestIP(this.#request)?.address,
-      this.#request.headers,
+      this.#server.requestIP(this.request)?.address,
+      this.request.headers,
     );
     return this.#client;
   }
 
   upgrade(connection: Connection): boolean {
-    return this.#server.upgrade(this.#request, { data: connection });
+    return this.#server.upgrade(this.request, { data: connection });
   }
 }
 
@@ -71,7 +91,7 @@ export type NestContext = Context<NestEnv>;
  * count can come in between, and Bun still takes an upgrade (RUNTIME: it answers 400 once an `await` has left the turn
  * and the client's first frame has come with its request).
  */
-export type Step = (c: NestContext) => Response | undefined;
+export type Step = (scope: RequestScope) => Response | undefined;
 
 const prefix = `${crypto.getRandomValues(new Uint8Array(4)).toHex()}-`;
 

@@ -1,5 +1,5 @@
 import { appendCors } from "./cors.ts";
-import type { NestContext } from "./env.ts";
+import type { RequestScope } from "./env.ts";
 
 /** True for the routes that need a token and are never cached. */
 export function isApi(path: string): boolean {
@@ -30,18 +30,18 @@ const byOwnHeaders = new WeakMap<object, Template>();
  * @param own - remembered by identity, so a constant is worth more than a literal in the call
  */
 export function headersFor(
-  c: NestContext,
+  scope: RequestScope,
   contentType: string,
   own?: Readonly<Record<string, string>>,
 ): Headers {
   const template = own === undefined ? plainTemplate(contentType) : ownTemplate(contentType, own);
-  const api = isApi(c.req.path);
+  const api = isApi(scope.path);
   let headers = api ? template.api : template.other;
-  if (api && c.env.settings.corsOrigins.length > 0) {
+  if (api && scope.settings.corsOrigins.length > 0) {
     headers = new Headers(headers);
-    appendCors(c, headers);
+    appendCors(scope, headers);
   }
-  headers.set("X-Request-Id", c.env.id);
+  headers.set("X-Request-Id", scope.id);
   return headers;
 }
 
@@ -72,6 +72,9 @@ function makeTemplate(contentType: string, own: Readonly<Record<string, string>>
 }
 
 /** A JSON answer. */
-export function json(c: NestContext, body: unknown, status = 200): Response {
-  return new Response(JSON.stringify(body), { status, headers: headersFor(c, "application/json") });
+export function json(scope: RequestScope, body: unknown, status = 200): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: headersFor(scope, "application/json"),
+  });
 }

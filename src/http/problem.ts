@@ -1,5 +1,5 @@
 import { headersFor } from "./headers.ts";
-import type { NestContext } from "./env.ts";
+import type { RequestScope } from "./env.ts";
 
 /** Every way a request can be refused: the stable word and its status. */
 const STATUS = {
@@ -40,14 +40,14 @@ const TITLE: Record<(typeof STATUS)[ProblemCode], string> = {
  * @param detail - for people: what was expected and what to do; nothing of the request, nothing of the inside
  */
 export function problem(
-  c: NestContext,
+  scope: RequestScope,
   code: ProblemCode,
   detail?: string,
   headers?: Readonly<Record<string, string>>,
 ): Response {
   return new Response(bodyOf(code, detail), {
     status: STATUS[code],
-    headers: headersFor(c, "application/problem+json", headers),
+    headers: headersFor(scope, "application/problem+json", headers),
   });
 }
 

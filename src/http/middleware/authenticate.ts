@@ -1,10 +1,9 @@
 import type { Authenticator } from "../../auth/authenticator.ts";
 import type { LockOut } from "../../limit/lock-out.ts";
 import type { Log } from "../../log/log.ts";
-import type { NestContext, Step } from "../env.ts";
+import type { RequestScope, Step } from "../env.ts";
 import { isApi } from "../headers.ts";
 import { problem } from "../problem.ts";
-import { routeOf } from "./host.ts";
 
 export interface AuthenticateOptions {
   readonly authenticator: Authenticator;
@@ -20,27 +19,27 @@ export interface AuthenticateOptions {
  * by another site. Any web page could make its visitor's browser send those (CVE-2026-32025 the other way round).
  */
 export function authenticate({ authenticator, lockOut, log }: AuthenticateOptions): Step {
-  return function authentication(c) {
-    const { path } = c.req;
+  return function authentication(scope) {
+    const { path } = scope;
     const attach = path === "/attach";
     if (!attach && !isApi(path)) return undefined;
-    const header = c.req.raw.headers.get("authorization");
+    const header = scope.header("authorization");
     if (header === null) {
-      if (attach && isUpgrade(c)) return undefined;
-      return refuse(c, "missing_credentials", !isCrossSite(c));
+      if (attach && isUpgrade(scope)) return undefined;
+      return refuse(scope, "missing_credentials", !isCrossSite(scope));
     }
-    c.env.principal = authenticator.authenticateHeader(header);
-    return c.env.principal === undefined ? refuse(c, "wrong_credentials", true) : undefined;
+    scope.principal = authenticator.authenticateHeader(header);
+    return scope.principal === undefined ? refuse(scope, "wrong_credentials", true) : undefined;
   };
 
-  function refuse(c: NestContext, reason: string, counts: boolean): Response {
-    const { key } = c.env.client;
+  function refuse(scope: RequestScope, reason: string, counts: boolean): Response {
+    const { key } = scope.client;
     if (counts) {
-      log.security("auth_failed", { address: key, route: routeOf(c), reason, request: c.env.id });
-      lockOut.fail(key, { route: routeOf(c), request: c.env.id });
+      log.security("auth_failed", { address: key, route: scope.route, reason, request: scope.id });
+      lockOut.fail(key, { route: scope.route, request: scope.id });
     }
     return problem(
-      c,
+      scope,
       "unauthorized",
       "Expected the header Authorization: Bearer <token> with a valid token",
       CHALLENGE,
@@ -52,14 +51,12 @@ export function authenticate({ authenticator, lockOut, log }: AuthenticateOption
 const CHALLENGE = { "WWW-Authenticate": "Bearer" };
 
 /** RFC 6455 section 4.1. */
-export function isUpgrade(c: NestContext): boolean {
-  return (
-    c.req.raw.method === "GET" && c.req.raw.headers.get("upgrade")?.toLowerCase() === "websocket"
-  );
+export function isUpgrade(scope: RequestScope): boolean {
+  return scope.request.method === "GET" && scope.header("upgrade")?.toLowerCase() === "websocket";
 }
 
 /** Fetch Metadata, section 2.3: set by browsers, out of a page's reach. */
-function isCrossSite(c: NestContext): boolean {
-  const site = c.req.raw.headers.get("sec-fetch-site");
+function isCrossSite(scope: RequestScope): boolean {
+  const site = scope.header("sec-fetch-site");
   return site === "cross-site" || site === "same-site";
 }

@@ -1,6 +1,6 @@
 import { parseIpAddress } from "../../limit/ip-address.ts";
 import type { Log } from "../../log/log.ts";
-import type { NestContext, Step } from "../env.ts";
+import type { RequestScope, Step } from "../env.ts";
 import { problem } from "../problem.ts";
 
 /** `host[:port]` of RFC 9110 section 7.2, the port checked apart. Two headers arrive joined with a comma. */
@@ -18,44 +18,39 @@ const MAX_REMEMBERED = 64;
 export function checkHost(log: Log): Step {
   let settings: unknown;
   const good = new Set<string>();
-  return function host(c) {
-    const header = c.req.raw.headers.get("host");
-    if (settings !== c.env.settings) {
-      settings = c.env.settings;
+  return function host(scope) {
+    const header = scope.header("host");
+    if (settings !== scope.settings) {
+      settings = scope.settings;
       good.clear();
     }
     if (header !== null && good.has(header)) return undefined;
     const name = nameOf(header);
     if (name === undefined) {
       return problem(
-        c,
+        scope,
         "bad_host",
         "Expected exactly one Host header of the form host or host:port",
       );
     }
-    if (isServed(name, c)) {
+    if (isServed(name, scope)) {
       if (good.size < MAX_REMEMBERED) good.add(header as string);
       return undefined;
     }
-    if (c.req.path === "/health" || isProxied(c)) return undefined;
+    if (scope.path === "/health" || isProxied(scope)) return undefined;
     log.security("host_refused", {
-      address: c.env.client.key,
-      route: routeOf(c),
+      address: scope.client.key,
+      route: scope.route,
       reason: "unknown_host",
       host: name,
-      request: c.env.id,
+      request: scope.id,
     });
     return problem(
-      c,
+      scope,
       "host_refused",
       'This server does not answer to that name. Its owner can add it to "server.hosts"',
     );
   };
-}
-
-/** Method and path for the log: no query string, which may hold anything. */
-export function routeOf(c: NestContext): string {
-  return `${c.req.raw.method} ${c.req.path}`;
 }
 
 /** The lower-case host without its port; `undefined` if the header is none. */
@@ -69,14 +64,14 @@ function nameOf(header: string | null): string | undefined {
   return parseIpAddress(literal) === undefined ? undefined : literal.toLowerCase();
 }
 
-function isServed(name: string, c: NestContext): boolean {
+function isServed(name: string, scope: RequestScope): boolean {
   const address = parseIpAddress(name);
   // 0.0.0.0 and :: are no addresses to ask for, but browsers connect to this machine by them.
   if (address !== undefined) return address.value !== 0n;
-  return name === "localhost" || name.endsWith(".localhost") || c.env.settings.hosts.has(name);
+  return name === "localhost" || name.endsWith(".localhost") || scope.settings.hosts.has(name);
 }
 
 /** A proxy of ours has checked the name itself. */
-function isProxied(c: NestContext): boolean {
-  return c.env.settings.addresses.hasProxies && c.env.client.viaProxy;
+function isProxied(scope: RequestScope): boolean {
+  return scope.settings.addresses.hasProxies && scope.client.viaProxy;
 }

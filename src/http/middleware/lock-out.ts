@@ -9,13 +9,13 @@ import { problem } from "../problem.ts";
 export function refuseLockedOut(lockOut: LockOut): Step {
   // A flood is refused many times in the same second: what it is told is made once.
   let said = refusal(0);
-  return function lockedOut(c) {
+  return function lockedOut(scope) {
     if (!lockOut.isAnyoneLocked) return undefined;
-    const remainingMs = lockOut.remainingMs(c.env.client.key);
+    const remainingMs = lockOut.remainingMs(scope.client.key);
     if (remainingMs === 0) return undefined;
     const seconds = Math.ceil(remainingMs / 1000);
     if (said.seconds !== seconds) said = refusal(seconds);
-    return problem(c, "locked_out", said.detail, said.headers);
+    return problem(scope, "locked_out", said.detail, said.headers);
   };
 }
 

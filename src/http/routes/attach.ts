@@ -1,9 +1,8 @@
 import type { Attach } from "../../attach/attach.ts";
 import { mayAttach } from "../../attach/connection.ts";
 import type { Log } from "../../log/log.ts";
-import type { NestContext } from "../env.ts";
+import type { NestContext, RequestScope } from "../env.ts";
 import { isUpgrade } from "../middleware/authenticate.ts";
-import { routeOf } from "../middleware/host.ts";
 import { problem } from "../problem.ts";
 
 export interface AttachRouteOptions {
@@ -22,28 +21,28 @@ const SEQ = /^\d{1,16}$/;
  */
 export function attachRoute({ attach, hasSession, log }: AttachRouteOptions) {
   return function upgrade(c: NestContext): Response {
-    const { headers } = c.req.raw;
-    if (!isUpgrade(c)) {
-      return problem(c, "upgrade_required", "Expected a WebSocket handshake", {
+    const scope = c.env;
+    if (!isUpgrade(scope)) {
+      return problem(scope, "upgrade_required", "Expected a WebSocket handshake", {
         Upgrade: "websocket",
         Connection: "Upgrade",
       });
     }
-    const origin = headers.get("origin");
+    const origin = scope.header("origin");
     if (
       origin !== null &&
-      origin !== ownOrigin(c) &&
-      !c.env.settings.corsOrigins.includes(origin)
+      origin !== ownOrigin(scope) &&
+      !scope.settings.corsOrigins.includes(origin)
     ) {
       log.security("origin_refused", {
-        address: c.env.client.key,
-        route: routeOf(c),
+        address: scope.client.key,
+        route: scope.route,
         reason: "foreign_origin",
         origin,
-        request: c.env.id,
+        request: scope.id,
       });
       return problem(
-        c,
+        scope,
         "origin_refused",
         'Pages of that origin may not attach. The owner can add it to "server.cors.origin"',
       );
@@ -51,13 +50,17 @@ export function attachRoute({ attach, hasSession, log }: AttachRouteOptions) {
     const session = c.req.query("session") ?? "default";
     const since = c.req.query("since");
     if (since !== undefined && !(SEQ.test(since) && Number.isSafeInteger(Number(since)))) {
-      return problem(c, "bad_request", "Expected since to be the number of the last event seen");
+      return problem(
+        scope,
+        "bad_request",
+        "Expected since to be the number of the last event seen",
+      );
     }
-    const { principal } = c.env;
+    const { principal } = scope;
     if (principal !== undefined) {
       if (!mayAttach(principal)) {
         return problem(
-          c,
+          scope,
           "insufficient_scope",
           'Expected a token with the scope "attach" or "prompt"',
           {
@@ -66,18 +69,19 @@ export function attachRoute({ attach, hasSession, log }: AttachRouteOptions) {
         );
       }
       // Without authentication the answer waits for it: which sessions exist is nobody's business.
-      if (!hasSession(session)) return problem(c, "session_not_found", "No session has this name");
+      if (!hasSession(session))
+        return problem(scope, "session_not_found", "No session has this name");
     }
     const connection = attach.admit({
-      address: c.env.client.key,
-      requestId: c.env.id,
+      address: scope.client.key,
+      requestId: scope.id,
       session,
       ...(since !== undefined && { since: Number(since) }),
       ...(principal !== undefined && { principal }),
     });
     if (connection === undefined) {
       return problem(
-        c,
+        scope,
         "too_many_waiting",
         "Too many sockets of this address wait to be authenticated",
         {
@@ -85,10 +89,10 @@ export function attachRoute({ attach, hasSession, log }: AttachRouteOptions) {
         },
       );
     }
-    if (c.env.upgrade(connection)) return new Response(null);
+    if (scope.upgrade(connection)) return new Response(null);
     connection.closed();
     return problem(
-      c,
+      scope,
       "bad_request",
       "Expected a WebSocket handshake as RFC 6455 section 4.1 has it",
     );
@@ -96,14 +100,14 @@ export function attachRoute({ attach, hasSession, log }: AttachRouteOptions) {
 }
 
 /** What a page served by this very server sends as its Origin: scheme, host, and the port unless it is the usual one. */
-function ownOrigin(c: NestContext): string {
-  const { settings, client } = c.env;
+function ownOrigin(scope: RequestScope): string {
+  const { settings, client } = scope;
   const secure =
     settings.addresses.hasProxies &&
     client.viaProxy &&
-    c.req.raw.headers.get("x-forwarded-proto")?.toLowerCase() === "https";
-  const host = c.req.raw.headers
-    .get("host")
+    scope.header("x-forwarded-proto")?.toLowerCase() === "https";
+  const host = scope
+    .header("host")
     ?.toLowerCase()
     .replace(secure ? /:443$/ : /:80$/, "");
   return `${secure ? "https" : "http"}://${host}`;

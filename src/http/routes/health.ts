@@ -3,5 +3,5 @@ import { json } from "../headers.ts";
 
 /** `GET /health`: alive, and nothing more, since anyone may ask. */
 export function health(c: NestContext): Response {
-  return json(c, { status: "ok" });
+  return json(c.env, { status: "ok" });
 }

@@ -15,6 +15,6 @@ const POLICY = { "Content-Security-Policy": "default-src 'none'" };
 /** `GET /`: says what this is to whoever opens the address in a browser. */
 export function home(c: NestContext): Response {
   return new Response(TEXT, {
-    headers: headersFor(c, "text/plain; charset=utf-8", POLICY),
+    headers: headersFor(c.env, "text/plain; charset=utf-8", POLICY),
   });
 }

@@ -15,5 +15,5 @@ export interface Status {
 
 /** `GET /api/status`. */
 export function status(read: () => Status) {
-  return (c: NestContext): Response => json(c, read());
+  return (c: NestContext): Response => json(c.env, read());
 }

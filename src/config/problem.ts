@@ -18,6 +18,13 @@ export function formatProblem({ file, line, column, path, message }: Problem): s
     : `${place}: ${path}: ${message}`;
 }
 
+/** As their reader goes through the file, from top to bottom. */
+export function inFileOrder(problems: readonly Problem[]): Problem[] {
+  return problems.toSorted(
+    (a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
+  );
+}
+
 /** A config that can't be used, with every problem that was found. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";

@@ -41,7 +41,13 @@ const EXPIRES = "a date, like 2027-01-31, or a time with its zone, like 2027-01-
 
 function isOrigin(origin: string): boolean {
   const url = URL.parse(origin);
-  return url !== null && /^https?:$/.test(url.protocol) && url.origin === origin;
+  return (
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    url.origin === origin &&
+    // No browser sends an origin with an asterisk: a pattern here would match nothing.
+    !url.hostname.includes("*")
+  );
 }
 
 /** RFC 3339 full-date or date-time. A date means its first moment, UTC. */

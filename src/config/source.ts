@@ -6,6 +6,7 @@ import {
   isScalar,
   LineCounter,
   parseDocument,
+  visit,
   type YAMLError,
 } from "yaml";
 import type { Problem } from "./problem.ts";
@@ -15,12 +16,9 @@ export interface Source {
   /** Plain objects, arrays and scalars; keys in the file's order. */
   readonly value: unknown;
   /** The problem `message` at the node that `path` names, or at the nearest one above it. */
-  problem(
-    path: readonly (string | number)[],
-    message: string,
-    at?: "key" | "value",
-    shownPath?: readonly (string | number)[],
-  ): Problem;
+  problem(path: readonly (string | number)[], message: string, at?: "key" | "value"): Problem;
+  /** True if `key` looks like one, so that messages repeat it. */
+  isShown(key: string): boolean;
 }
 
 /**
@@ -41,22 +39,29 @@ export function parseSource(file: string, text: string): Source | Problem[] {
     const { line, col } = lines.linePos(offset);
     return { file, line, column: col };
   };
-  if (document.errors.length > 0) {
-    return document.errors.map((error) => ({ ...place(error.pos[0]), message: explain(error) }));
+  // A warning here is a tag or a directive that means nothing to us; the value under it may not be what it looks like.
+  const errors = [...document.errors, ...document.warnings];
+  if (errors.length > 0) {
+    return errors.map(({ code, pos }) => Object.assign(place(pos[0]), { message: explain(code) }));
   }
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: 100 });
-  } catch {
-    return [{ file, message: "expected fewer aliases: the file expands too far" }];
+  } catch (error) {
+    const alias = (error as Error).message.startsWith("Unresolved alias")
+      ? firstUnknownAlias(document)
+      : undefined;
+    return alias === undefined
+      ? [{ file, message: "expected fewer aliases: the file expands too far" }]
+      : [{ ...place(alias), message: explain("BAD_ALIAS") }];
   }
   return {
     value,
-    problem(path, message, at = "value", shownPath = path) {
+    problem(path, message, at = "value") {
       const offset = offsetOf(document, path, at);
-      const name = shownPath.map(shownPart).join("");
-      return { ...place(offset), path: name, message };
+      return { ...place(offset), path: path.map(shownPart).join(""), message };
     },
+    isShown: (key) => KEY.test(key),
   };
 }
 
@@ -79,11 +84,21 @@ const EXPLANATIONS: Partial<Record<YAMLError["code"], string>> = {
   TAG_RESOLVE_FAILED: "expected no YAML tag; put the value in quotes if it begins with !",
 };
 
-function explain(error: YAMLError): string {
-  return (
-    EXPLANATIONS[error.code] ??
-    `expected valid YAML (${error.code.toLowerCase().replaceAll("_", " ")})`
-  );
+function explain(code: YAMLError["code"]): string {
+  return EXPLANATIONS[code] ?? `expected valid YAML (${code.toLowerCase().replaceAll("_", " ")})`;
+}
+
+/** Where an alias to nothing stands: the library finds it only when it makes values, and does not say. */
+function firstUnknownAlias(document: Document.Parsed): number | undefined {
+  let offset: number | undefined;
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      offset = alias.range?.[0];
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 /** Character offset of the node at `path`; missing parts fall back to what encloses them. */

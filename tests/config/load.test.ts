@@ -72,11 +72,12 @@ describe("loadConfig", () => {
       "  maxFileBytes: many",
       "sessions:",
       "  Work: {}",
-      "log: { levle: warn }",
+      "log: { levle: warn, formt: text }",
       "",
     ].join("\n");
     expect(problems(text)).toEqual([
       "/srv/nest/config.yaml:2:9: server.port: expected a port: a whole number from 0 to 65535, found 70000",
+      '/srv/nest/config.yaml:6:14: server.tokens[0].token: expected the environment variable "PHONE" to be set, found it unset or empty',
       expect.stringMatching(
         /^\/srv\/nest\/config\.yaml:7:24: server\.tokens\[0\]\.scopes\[1\]: expected one of attach, .*admin/,
       ),
@@ -93,6 +94,7 @@ describe("loadConfig", () => {
         /^\/srv\/nest\/config\.yaml:13:3: sessions\.Work: expected a session name/,
       ),
       '/srv/nest/config.yaml:14:8: log.levle: unknown key; did you mean "level"?',
+      '/srv/nest/config.yaml:14:21: log.formt: unknown key; did you mean "format"?',
     ]);
   });
 
@@ -114,8 +116,8 @@ describe("loadConfig", () => {
       "/srv/nest/config.yaml:4:15: server.tokens[0].name: expected a name of its own, found one twice",
       "/srv/nest/config.yaml:4:29: server.tokens[0].token: expected sha256: and 64 hexadecimal digits; `nest token --hash` prints them",
       '/srv/nest/config.yaml:5:29: server.tokens[1].token: expected a readable file "gone.txt" (ENOENT)',
-      "/srv/nest/config.yaml:8:59: webhooks.sources.ci.session: expected one of default",
       '/srv/nest/config.yaml:8:19: webhooks.sources.ci.secret: expected the environment variable "CI_SECRET" to be set, found it unset or empty',
+      "/srv/nest/config.yaml:8:59: webhooks.sources.ci.session: expected one of default",
       '/srv/nest/config.yaml:9:20: webhooks.sources.git.secret: expected the secret itself, since verify "github" computes with it, found sha256:',
     ]);
   });
@@ -161,11 +163,15 @@ describe("loadConfig", () => {
       text: server("constructor: 1"),
       hint: "server.constructor: unknown key; expected one of host, port, token, tokens, trustedProxies, hosts, cors, rateLimit",
     },
-    { name: "__proto__", text: server("__proto__: { port: 1 }"), hint: "server: unknown key" },
+    {
+      name: "__proto__",
+      text: server("__proto__: { port: 1 }"),
+      hint: "server.__proto__: unknown key",
+    },
     {
       name: "a YAML 1.1 merge key",
       text: server('"<<": { port: 1 }'),
-      hint: "server: unknown key",
+      hint: "server.?: unknown key",
     },
   ])("refuses an unknown key and hints at the nearest known one: $name", ({ text, hint }) => {
     const found = problems(text);
@@ -219,6 +225,18 @@ describe("loadConfig", () => {
       text: "server:\n  host: a: b\n",
       place: "2:9",
       says: "expected valid YAML",
+    },
+    {
+      name: "an alias to nothing",
+      text: "server:\n  token: *nowhere\n",
+      place: "2:10",
+      says: "expected a known alias",
+    },
+    {
+      name: "a tag of somebody's",
+      text: "server:\n  token: !secret abc\n",
+      place: "2:10",
+      says: "expected no YAML tag",
     },
     { name: "a list as a key", text: "? [a]\n: 1\n", place: "1:3", says: "expected valid YAML" },
     {
@@ -403,6 +421,7 @@ describe("loadConfig server.cors", () => {
 
   test.each([
     { name: "any", origin: '"*"' },
+    { name: "a pattern", origin: '"https://*.a.example"' },
     { name: "any, in a list", origin: '["https://a.example", "*"]' },
     { name: "null, the string", origin: '"null"' },
     { name: "null, the value", origin: "null" },
@@ -588,16 +607,16 @@ describe("loadConfig bounds", () => {
 
 describe("loadConfig sessions, webhooks, agent and log", () => {
   test.each([
-    { name: "a session name with a slash", text: 'sessions: { "../x": {} }', path: "sessions: " },
+    { name: "a session name with a slash", text: 'sessions: { "../x": {} }', path: "sessions.?: " },
     {
       name: "a session name of 65",
       text: `sessions: { ${"a".repeat(65)}: {} }`,
-      path: "sessions: ",
+      path: "sessions.?: ",
     },
     {
       name: "a session name that begins with -",
       text: 'sessions: { "-a": {} }',
-      path: "sessions: ",
+      path: "sessions.?: ",
     },
     { name: "an empty cwd", text: 'sessions: { a: { cwd: "" } }', path: "sessions.a.cwd" },
     { name: "a session without a mapping", text: "sessions: { a: }", path: "sessions.a" },
@@ -642,7 +661,17 @@ describe("loadConfig sessions, webhooks, agent and log", () => {
     {
       name: "an environment variable's name with =",
       text: 'agent: { env: { "A=B": c } }',
-      path: "agent.env: ",
+      path: "agent.env.?: ",
+    },
+    {
+      name: "a session name that mappings drop",
+      text: "sessions: { constructor: {} }",
+      path: 'sessions.constructor: expected another name than "constructor"',
+    },
+    {
+      name: "an environment variable's name that mappings drop",
+      text: 'agent: { env: { prototype: "1" } }',
+      path: 'agent.env.prototype: expected another name than "prototype"',
     },
     { name: "a level that is none", text: "log: { level: verbose }", path: "log.level" },
     { name: "a format that is none", text: "log: { format: xml }", path: "log.format" },

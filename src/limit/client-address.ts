@@ -29,14 +29,20 @@ export const UNKNOWN_ADDRESS = "unknown";
 
 const UNKNOWN: ClientAddress = { key: UNKNOWN_ADDRESS, viaProxy: false };
 
-/** Peers remembered, count: parsing an address costs as much as all else that a refusal needs. */
+/** Peers, and what proxies wrote, remembered, count of each: parsing costs as much as all else that a refusal needs. */
 const MAX_REMEMBERED = 1024;
+/** Longest X-Forwarded-For remembered, characters: the rest of it is the client's own words, as long as it likes. */
+const MAX_REMEMBERED_LENGTH = 128;
 
 /** Tells clients apart. */
 export class ClientAddresses {
   readonly #options: ClientAddressOptions;
   /** Answers for peers that are no proxies, by the text of their address. */
   readonly #direct = new Map<string, ClientAddress>();
+  /** Peers that are trusted proxies, by the text of their address. */
+  readonly #proxies = new Map<string, IpAddress>();
+  /** Answers for those, by peer and X-Forwarded-For as they came. */
+  readonly #forwarded = new Map<string, ClientAddress>();
 
   constructor(options: ClientAddressOptions) {
     this.#options = options;
@@ -58,19 +64,34 @@ export class ClientAddresses {
     if (peer === undefined) return UNKNOWN;
     const known = this.#direct.get(peer);
     if (known !== undefined) return known;
-    const address = parseIpAddress(peer);
-    if (address === undefined) return UNKNOWN;
-    if (isTrusted(address, this.#options.trustedProxies)) {
-      return {
-        key: forwardedKey(address, headers.get("x-forwarded-for"), this.#options),
-        viaProxy: true,
-      };
+    if (!this.#proxies.has(peer)) {
+      const address = parseIpAddress(peer);
+      if (address === undefined) return UNKNOWN;
+      if (!isTrusted(address, this.#options.trustedProxies)) {
+        const direct = { key: keyOf(address, this.#options.ipv6Prefix), viaProxy: false };
+        return remember(this.#direct, peer, direct);
+      }
+      remember(this.#proxies, peer, address);
     }
-    const direct = { key: keyOf(address, this.#options.ipv6Prefix), viaProxy: false };
-    if (this.#direct.size >= MAX_REMEMBERED) this.#direct.clear();
-    this.#direct.set(peer, direct);
-    return direct;
+    return this.#behind(peer, headers.get("x-forwarded-for"));
   }
+
+  #behind(peer: string, forwardedFor: string | null): ClientAddress {
+    // An empty header is junk, none at all is not: the space tells them apart.
+    const text = forwardedFor === null ? peer : `${peer} ${forwardedFor}`;
+    const known = this.#forwarded.get(text);
+    if (known !== undefined) return known;
+    const proxy = this.#proxies.get(peer) as IpAddress;
+    const client = { key: forwardedKey(proxy, forwardedFor, this.#options), viaProxy: true };
+    return text.length > MAX_REMEMBERED_LENGTH ? client : remember(this.#forwarded, text, client);
+  }
+}
+
+/** Starting anew when full is enough: what is in use comes back at once. */
+function remember<T>(map: Map<string, T>, text: string, value: T): T {
+  if (map.size >= MAX_REMEMBERED) map.clear();
+  map.set(text, value);
+  return value;
 }
 
 /** True if `address` is one of the proxies whose forwarding headers are believed. */

@@ -211,18 +211,36 @@ describe("ClientAddresses", () => {
     expect(performance.now() - startMs).toBeLessThan(2000);
   });
 
-  test("a proxy's clients are told apart at every request: nothing of them is remembered", () => {
-    for (const client of ["198.51.100.1", "198.51.100.2", "198.51.100.1"]) {
-      expect(keyOf(PROXY, forwarded(client))).toBe(client);
+  test("a proxy's clients are told apart at every request, and so is an empty header from none", () => {
+    const some = new ClientAddresses({ trustedProxies, ipv6Prefix: 64 });
+    for (let round = 0; round < 2; round++) {
+      for (const client of ["198.51.100.1", "198.51.100.2", "198.51.100.1"]) {
+        expect(some.of(PROXY, forwarded(client)).key).toBe(client);
+        expect(some.of("10.1.1.1", forwarded(`${client}, 203.0.113.1`)).key).toBe("203.0.113.1");
+      }
+      expect(some.of(PROXY, new Headers()).key).toBe(PROXY);
+      expect(some.of(PROXY, forwarded("")).key).toBe(UNKNOWN_ADDRESS);
     }
   });
 
-  test("answers right for more peers than it remembers", () => {
-    const some = new ClientAddresses({ trustedProxies: [], ipv6Prefix: 64 });
+  test.each([
+    { name: "peers", proxies: [], of: (ip: string) => [ip, new Headers()] as const },
+    {
+      name: "clients",
+      proxies: trustedProxies,
+      of: (ip: string) => [PROXY, forwarded(ip)] as const,
+    },
+    {
+      name: "proxies",
+      proxies: [parseIpPrefix("198.0.0.0/8")!],
+      of: (ip: string) => [ip, new Headers()] as const,
+    },
+  ])("answers right for more $name than it remembers", ({ proxies, of }) => {
+    const some = new ClientAddresses({ trustedProxies: proxies, ipv6Prefix: 64 });
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < 3000; i++) {
-        const peer = `198.18.${i >> 8}.${i & 255}`;
-        expect(some.of(peer, new Headers()).key).toBe(peer);
+        const ip = `198.18.${i >> 8}.${i & 255}`;
+        expect(some.of(...of(ip)).key).toBe(ip);
       }
     }
   });

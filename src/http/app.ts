@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { Attach } from "../attach/attach.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { Scope } from "../auth/principal.ts";
 import type { LockOut } from "../limit/lock-out.ts";
 import type { Log } from "../log/log.ts";
 import { answerPreflight } from "./cors.ts";
@@ -9,7 +10,7 @@ import { headersFor } from "./headers.ts";
 import { authenticate } from "./middleware/authenticate.ts";
 import { checkHost } from "./middleware/host.ts";
 import { refuseLockedOut } from "./middleware/lock-out.ts";
-import { problem } from "./problem.ts";
+import { insufficientScope, problem } from "./problem.ts";
 import { attachRoute } from "./routes/attach.ts";
 import { health } from "./routes/health.ts";
 import { home } from "./routes/home.ts";
@@ -41,10 +42,11 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   );
   const route = (path: string, methods: Methods) => app.all(path, pipeline(byMethod(methods)));
 
-  route("/", { GET: home });
-  route("/health", { GET: health });
-  route("/api/status", { GET: status(parts.status) });
-  route("/attach", { GET: attachRoute(parts) });
+  // What a token may call: `open` needs none, a list needs one of its scopes, `own` checks by itself.
+  route("/", { GET: ["open", home] });
+  route("/health", { GET: ["open", health] });
+  route("/api/status", { GET: [MEMBERS, status(parts.status)] });
+  route("/attach", { GET: ["own", attachRoute(parts)] });
 
   app.notFound(pipeline((c) => problem(c.env, "not_found")));
   app.onError((error, c) => {
@@ -59,7 +61,12 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
 }
 
 type Handler = (c: NestContext) => Response | Promise<Response>;
-type Methods = Readonly<Record<string, Handler>>;
+/** Who may: anybody, who holds one of the scopes, or whom the route itself lets. */
+type Access = "open" | "own" | readonly [Scope, ...Scope[]];
+
+/** Everybody but who holds a token for webhooks only: those are given to outsiders, who need to know nothing. */
+const MEMBERS: Access = ["admin", "attach", "prompt", "vault:read", "vault:write"];
+type Methods = Readonly<Record<string, readonly [Access, Handler]>>;
 
 /**
  * Puts the steps before a handler: the first that answers ends the request.
@@ -79,9 +86,14 @@ function inOrder(...steps: readonly Step[]): (handler: Handler) => Handler {
     };
 }
 
-/** Picks the method's handler; HEAD is GET without the body. Any other is 405 with `Allow` (RFC 9110 section 15.5.6). */
+/**
+ * Picks the method's handler, and lets in who has its scope. HEAD is GET without the body. Any other method is 405 with
+ * `Allow` (RFC 9110 section 15.5.6).
+ */
 function byMethod(methods: Methods): Handler {
-  const table = new Map(Object.entries(methods));
+  const table = new Map(
+    Object.entries(methods).map(([method, [access, handler]]) => [method, guard(access, handler)]),
+  );
   const get = table.get("GET");
   if (get !== undefined) table.set("HEAD", get);
   const headers = { Allow: [...table.keys()].join(", ") };
@@ -90,5 +102,15 @@ function byMethod(methods: Methods): Handler {
     return handler === undefined
       ? problem(c.env, "method_not_allowed", undefined, headers)
       : handler(c);
+  };
+}
+
+function guard(access: Access, handler: Handler): Handler {
+  if (access === "open" || access === "own") return handler;
+  return function guarded(c) {
+    const held = c.env.principal?.scopes;
+    return held !== undefined && access.some((scope) => held.has(scope))
+      ? handler(c)
+      : insufficientScope(c.env, access[0]);
   };
 }

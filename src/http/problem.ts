@@ -1,3 +1,4 @@
+import type { Scope } from "../auth/principal.ts";
 import { headersFor } from "./headers.ts";
 import type { RequestScope } from "./env.ts";
 
@@ -48,6 +49,13 @@ export function problem(
   return new Response(bodyOf(code, detail), {
     status: STATUS[code],
     headers: headersFor(scope, "application/problem+json", headers),
+  });
+}
+
+/** RFC 6750 section 3.1: the token is good, and may do other things. */
+export function insufficientScope(scope: RequestScope, needed: Scope): Response {
+  return problem(scope, "insufficient_scope", `Expected a token with the scope "${needed}"`, {
+    "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${needed}"`,
   });
 }
 

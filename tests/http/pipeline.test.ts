@@ -257,7 +257,11 @@ describe("the pipeline", () => {
     });
     const app = createApp({
       authenticator: {
-        authenticateHeader: () => ({ name: "owner", scopes: new Set(), digest: new Uint8Array() }),
+        authenticateHeader: () => ({
+          name: "owner",
+          scopes: new Set(["admin"]),
+          digest: new Uint8Array(),
+        }),
       },
       lockOut: { isAnyoneLocked: false },
       attach: {},

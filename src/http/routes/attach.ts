@@ -3,7 +3,7 @@ import { mayAttach } from "../../attach/connection.ts";
 import type { Log } from "../../log/log.ts";
 import type { NestContext, RequestScope } from "../env.ts";
 import { isUpgrade } from "../middleware/authenticate.ts";
-import { problem } from "../problem.ts";
+import { insufficientScope, problem } from "../problem.ts";
 
 export interface AttachRouteOptions {
   readonly attach: Attach;
@@ -58,16 +58,7 @@ export function attachRoute({ attach, hasSession, log }: AttachRouteOptions) {
     }
     const { principal } = scope;
     if (principal !== undefined) {
-      if (!mayAttach(principal)) {
-        return problem(
-          scope,
-          "insufficient_scope",
-          'Expected a token with the scope "attach" or "prompt"',
-          {
-            "WWW-Authenticate": 'Bearer error="insufficient_scope", scope="attach"',
-          },
-        );
-      }
+      if (!mayAttach(principal)) return insufficientScope(scope, "attach");
       // Without authentication the answer waits for it: which sessions exist is nobody's business.
       if (!hasSession(session))
         return problem(scope, "session_not_found", "No session has this name");

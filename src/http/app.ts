@@ -10,7 +10,7 @@ import { headersFor } from "./headers.ts";
 import { authenticate } from "./middleware/authenticate.ts";
 import { checkHost } from "./middleware/host.ts";
 import { refuseLockedOut } from "./middleware/lock-out.ts";
-import { insufficientScope, problem } from "./problem.ts";
+import { insufficientScope, problem, Refusal } from "./problem.ts";
 import { attachRoute } from "./routes/attach.ts";
 import { health } from "./routes/health.ts";
 import { home } from "./routes/home.ts";
@@ -50,6 +50,7 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
 
   app.notFound(pipeline((c) => problem(c.env, "not_found")));
   app.onError((error, c) => {
+    if (error instanceof Refusal) return problem(c.env, error.code, error.message, error.headers);
     log.error("request_failed", {
       route: c.env.route,
       request: c.env.id,

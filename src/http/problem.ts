@@ -6,12 +6,17 @@ import type { RequestScope } from "./env.ts";
 const STATUS = {
   bad_host: 400,
   bad_request: 400,
+  bad_json: 400,
   unauthorized: 401,
   insufficient_scope: 403,
   origin_refused: 403,
   not_found: 404,
   session_not_found: 404,
   method_not_allowed: 405,
+  body_timeout: 408,
+  body_too_large: 413,
+  unsupported_encoding: 415,
+  unsupported_media_type: 415,
   host_refused: 421,
   upgrade_required: 426,
   locked_out: 429,
@@ -28,6 +33,9 @@ const TITLE: Record<(typeof STATUS)[ProblemCode], string> = {
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
   421: "Misdirected Request",
   426: "Upgrade Required",
   429: "Too Many Requests",
@@ -50,6 +58,20 @@ export function problem(
     status: STATUS[code],
     headers: headersFor(scope, "application/problem+json", headers),
   });
+}
+
+/** Thrown where a request can't be served, deep inside a handler: the app answers it as {@link problem} does. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly code: ProblemCode;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+
+  /** @param detail - for people, as in {@link problem} */
+  constructor(code: ProblemCode, detail: string, headers?: Readonly<Record<string, string>>) {
+    super(detail);
+    this.code = code;
+    this.headers = headers;
+  }
 }
 
 /** RFC 6750 section 3.1: the token is good, and may do other things. */

@@ -16,6 +16,7 @@ import { LockOut } from "../limit/lock-out.ts";
 import { MemoryFailureStore } from "../limit/memory-failure-store.ts";
 import type { Log } from "../log/log.ts";
 import { imageReader } from "../vault/image.ts";
+import { Vault } from "../vault/vault.ts";
 import { EXIT_USAGE, Exit } from "./exit.ts";
 import { VERSION } from "./version.ts";
 
@@ -54,6 +55,7 @@ const AGENT_GRACE_MS = 7000;
  */
 export function startGateway({ config, clock, log, env, demo }: GatewayOptions): Gateway {
   prepareVault(config.vault.path);
+  const vault = openVault(config.vault.path, clock, log);
   const agent = findAgent({ ...config.agent, ownEnv: env });
   const models = new ModelProbe(
     agent,
@@ -62,7 +64,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     log,
     demo ? "scripted" : undefined,
   );
-  const readImage = imageReader(config.vault.path);
+  const readImage = imageReader(vault);
   const sessions = new Sessions(
     new Map(
       [...config.sessions].map(([name, { cwd }]) => [
@@ -163,6 +165,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
       lockOut[Symbol.dispose]();
       await server.stop(true);
       await closed;
+      vault.close();
     },
   };
 }
@@ -238,6 +241,26 @@ function prepareVault(path: string): void {
       `Cannot use the vault "${path}": it can't be written to (${code}). Set vault.path to a folder of yours`,
     );
   }
+}
+
+/** Opened once: whatever is put in its place later is not the vault. */
+function openVault(path: string, clock: Clock, log: Log): Vault {
+  const vault = new Vault({ path, wallMs: () => clock.wallMs() });
+  if (!vault.pins) {
+    log.warn("vault_not_pinned", {
+      reason:
+        "this system can't hold folders open, so whoever can write to the vault can race its checks",
+      fix: "run Nest on Linux with /proc mounted, or let nobody else write to the vault",
+    });
+  }
+  // What there is to sweep is known before this returns: nothing written from now on is among it.
+  vault.sweep().then(
+    (count) => {
+      if (count > 0) log.info("vault_swept", { unfinished: count });
+    },
+    (error) => log.warn("vault_not_swept", { reason: String((error as Error).message) }),
+  );
+  return vault;
 }
 
 type ListenOptions = Omit<

@@ -82,6 +82,11 @@ export class Directory {
     }
   }
 
+  /** The same directory, held open on its own: for what takes longer than a callback. The caller closes it. */
+  own(): Directory {
+    return this.#descriptor === -1 ? this : Directory.pin(this.self);
+  }
+
   /** Of the name itself, not of what it may link to. */
   lstat(name: string): Stats {
     return lstatSync(this.#prefix + name);

@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, readSync } from "node:fs";
-import { componentsOf, openBelow, PathRefused } from "./pinned-walk.ts";
+import { VaultError, type VaultErrorCode } from "./error.ts";
+import type { Vault } from "./vault.ts";
 
 /** An image as the agent takes it. */
 export interface VaultImage {
@@ -22,51 +22,46 @@ const MIME_TYPES: ReadonlyMap<string, VaultImage["mimeType"]> = new Map(
   } as const),
 );
 
+/** An image that can't be handed to the agent; the message may be shown. */
+export class ImageRefused extends Error {
+  override readonly name = "ImageRefused";
+}
+
 /**
  * Reads images that a prompt names by their path in the vault.
  *
  * Synchronous: a prompt must reach the agent before the command that came after it.
  *
- * @param root - the vault, absolute
- * @returns a reader that throws {@link PathRefused} with a message fit to be shown
+ * @returns a reader that throws {@link ImageRefused} with a message fit to be shown
  */
-export function imageReader(root: string): (path: string) => VaultImage {
+export function imageReader(vault: Vault): (path: string) => VaultImage {
   return (path) => {
     const mimeType = MIME_TYPES.get(/\.([a-z]+)$/i.exec(path)?.[1]?.toLowerCase() ?? "");
     if (mimeType === undefined)
-      throw new PathRefused(`Cannot attach "${path}": expected a png, jpeg, gif or webp file`);
-    let descriptor: number | undefined;
+      throw new ImageRefused(`Cannot attach "${path}": expected a png, jpeg, gif or webp file`);
     try {
-      descriptor = openBelow(root, componentsOf(path));
-      const stat = fstatSync(descriptor);
-      if (!stat.isFile()) throw new PathRefused("not a regular file");
-      if (stat.size > MAX_IMAGE_BYTES) throw new PathRefused(`more than ${MAX_IMAGE_BYTES} bytes`);
-      return { type: "image", mimeType, data: readExactly(descriptor, stat.size).toBase64() };
+      const data = vault.readNow(path, { maxBytes: MAX_IMAGE_BYTES }).toBase64();
+      return { type: "image", mimeType, data };
     } catch (error) {
-      const reason =
-        error instanceof PathRefused
-          ? error.message
-          : explain((error as NodeJS.ErrnoException).code);
-      throw new PathRefused(`Cannot attach "${path}": ${reason}`);
-    } finally {
-      if (descriptor !== undefined) closeSync(descriptor);
+      const code = error instanceof VaultError ? error.code : undefined;
+      throw new ImageRefused(`Cannot attach "${path}": ${explain(code)}`, { cause: error });
     }
   };
 }
 
-/** Not more than was checked, should the file grow meanwhile. */
-function readExactly(descriptor: number, bytes: number): Uint8Array {
-  const buffer = new Uint8Array(bytes);
-  return buffer.subarray(0, readSync(descriptor, buffer, 0, bytes, 0));
-}
-
-function explain(code: string | undefined): string {
+function explain(code: VaultErrorCode | undefined): string {
   switch (code) {
-    case "ENOENT":
+    case "not_found":
       return "no such file in the vault";
-    case "ELOOP":
-    case "ENOTDIR":
-      return "a symbolic link or a file stands in the path";
+    case "path_escapes":
+      return "the path leads out of the vault";
+    case "bad_path":
+      return "no file can have this path";
+    case "is_a_directory":
+    case "special_file":
+      return "not a regular file";
+    case "too_large":
+      return `more than ${MAX_IMAGE_BYTES} bytes`;
     default:
       return "it can't be read";
   }

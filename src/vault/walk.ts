@@ -96,11 +96,10 @@ export class Root {
 
   /** Like {@link withDirectory}, for what takes longer: the caller closes it. */
   openDirectory(names: readonly string[]): { directory: Directory; names: readonly string[] } {
-    return this.withDirectory(names, (directory, walked) => {
-      // A descriptor of its own: the walk closes the one it has.
-      const own = this.pins ? Directory.pin(directory.self) : Directory.unpinned(directory.self);
-      return { directory: own, names: walked };
-    });
+    return this.withDirectory(names, (directory, walked) => ({
+      directory: directory.own(),
+      names: walked,
+    }));
   }
 
   close(): void {

@@ -1,0 +1,206 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+  write,
+  writeSync,
+} from "node:fs";
+import { promisify } from "node:util";
+import type { Directory } from "./directory.ts";
+import { EtagMaker, etagOf } from "./etag.ts";
+import { errnoOf, VaultError } from "./error.ts";
+import { placeNew } from "./place-new.ts";
+import type { Root } from "./walk.ts";
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+const writeAsync = promisify(write);
+const fsyncAsync = promisify(fsync);
+
+/**
+ * Where what is not finished lies: below the root, so that a rename can finish it; in one place, so that a start finds
+ * what a crash left without looking through the vault. Nobody reaches it over the API.
+ */
+export const UNFINISHED_FOLDER = ".nest-tmp";
+
+/** A name that nobody can guess, and that does not hold the target's: that may have 255 bytes already. */
+export function unguessable(): string {
+  return crypto.getRandomValues(new Uint8Array(16)).toHex();
+}
+
+/**
+ * Does something in the folder for unfinished things; makes it if need be.
+ *
+ * @throws {VaultError} `special_file` if a link or a file has its name
+ */
+export function withUnfinished<T>(root: Root, use: (folder: Directory) => T): T {
+  using folder = ownFolder(root, UNFINISHED_FOLDER, 0o700);
+  return use(folder);
+}
+
+/** Opens a folder of Nest's own at the root. The caller closes it. */
+export function ownFolder(root: Root, name: string, mode: number): Directory {
+  let folder: Directory | undefined;
+  try {
+    folder = root.top.open(name);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+    root.assertThere();
+    mkdirUnlessThere(root.top, name, mode);
+    folder = root.top.open(name);
+  }
+  if (folder === undefined) {
+    throw new VaultError("special_file", `Cannot use "${name}": it must be a folder, not a link`);
+  }
+  return folder;
+}
+
+function mkdirUnlessThere(directory: Directory, name: string, mode: number): void {
+  try {
+    mkdirSync(directory.at(name), { mode });
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+  }
+}
+
+/** What a file has become. */
+export interface Stored {
+  readonly etag: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** A file being written, out of sight until it is put in its place as a whole. Whoever began it disposes of it. */
+export class Unfinished {
+  readonly #root: Root;
+  readonly #name = unguessable();
+  readonly #descriptor: number;
+  #isPlaced = false;
+
+  constructor(root: Root) {
+    this.#root = root;
+    this.#descriptor = withUnfinished(root, (folder) =>
+      openSync(folder.at(this.#name), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o666),
+    );
+  }
+
+  /**
+   * Takes in the content and waits until the disk has it.
+   *
+   * @param maxBytes - a stream is cancelled as soon as it brings more
+   * @throws {VaultError} `too_large`; the signal's reason; what the stream throws
+   */
+  async fill(
+    body: Uint8Array | ReadableStream<Uint8Array>,
+    maxBytes: number,
+    signal?: AbortSignal,
+  ): Promise<Stored> {
+    signal?.throwIfAborted();
+    const stored =
+      body instanceof Uint8Array
+        ? this.#fillAtOnce(body, maxBytes)
+        : await this.#fillFrom(body, maxBytes, signal);
+    await fsyncAsync(this.#descriptor);
+    signal?.throwIfAborted();
+    return stored;
+  }
+
+  #fillAtOnce(content: Uint8Array, maxBytes: number): Stored {
+    if (content.length > maxBytes) throw tooLarge(maxBytes);
+    for (let at = 0; at < content.length;) {
+      at += writeSync(this.#descriptor, content, at, content.length - at, at);
+    }
+    return { etag: etagOf(content), size: content.length };
+  }
+
+  async #fillFrom(
+    stream: ReadableStream<Uint8Array>,
+    maxBytes: number,
+    signal?: AbortSignal,
+  ): Promise<Stored> {
+    const reader = stream.getReader();
+    // A read that nobody answers would hold the file for ever.
+    const cancel = () => void reader.cancel(signal?.reason).catch(() => {});
+    signal?.addEventListener("abort", cancel, { once: true });
+    const maker = new EtagMaker();
+    let size = 0;
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        signal?.throwIfAborted();
+        if (done) return { etag: maker.finish(), size };
+        if (size + value.length > maxBytes) throw tooLarge(maxBytes);
+        maker.update(value);
+        for (let at = 0; at < value.length;) {
+          const rest = value.length - at;
+          at += (await writeAsync(this.#descriptor, value, at, rest, size + at)).bytesWritten;
+        }
+        size += value.length;
+      }
+    } catch (error) {
+      void reader.cancel(error).catch(() => {});
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  /**
+   * Puts the file in the place of what is there, or of nothing, in one step. A link is replaced, not followed.
+   *
+   * @param replaced - what is there: its mode is kept, and its owner where the system lets us
+   */
+  replace(directory: Directory, name: string, replaced: Stats | undefined): void {
+    if (replaced !== undefined) this.#takeOver(replaced);
+    withUnfinished(this.#root, (folder) => renameSync(folder.at(this.#name), directory.at(name)));
+    this.#isPlaced = true;
+  }
+
+  /** Puts the file where nothing is. @throws EEXIST, whoever came first */
+  create(directory: Directory, name: string): void {
+    withUnfinished(this.#root, (folder) => {
+      const own = folder.at(this.#name);
+      if (placeNew(own, directory.at(name)) === "linked") unlinkSync(own);
+    });
+    this.#isPlaced = true;
+  }
+
+  /** Milliseconds since 1970. */
+  get modifiedMs(): number {
+    return fstatSync(this.#descriptor).mtimeMs;
+  }
+
+  #takeOver({ mode, uid, gid }: Stats): void {
+    const own = fstatSync(this.#descriptor);
+    if (own.uid !== uid || own.gid !== gid) {
+      try {
+        fchownSync(this.#descriptor, uid, gid);
+      } catch {
+        // Root's to do. The content matters more.
+      }
+    }
+    // Set-uid and set-gid are dropped, as the system does when a file is written to.
+    fchmodSync(this.#descriptor, mode & 0o777);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#descriptor);
+    if (this.#isPlaced) return;
+    try {
+      withUnfinished(this.#root, (folder) => unlinkSync(folder.at(this.#name)));
+    } catch {
+      // Swept by somebody else, or by the next start.
+    }
+  }
+}
+
+function tooLarge(maxBytes: number): VaultError {
+  return new VaultError("too_large", `Cannot store more than ${maxBytes} bytes in one file`);
+}

@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["auth", "limit", "log"],
   agent: ["auth", "clock.ts", "log"],
   attach: ["agent", "auth", "clock.ts", "limit", "log"],
-  http: ["attach", "auth", "limit", "log"],
+  http: ["attach", "auth", "clock.ts", "limit", "log", "vault"],
   cli: ["agent", "attach", "auth", "clock.ts", "config", "http", "limit", "log", "vault"],
   "main.ts": ["cli"],
 };
@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Packages, and where alone each may be imported. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["http"],
-  valibot: ["config", "agent"],
+  valibot: ["config", "agent", "http"],
   yaml: ["config"],
   "@earendil-works/pi-ai": ["agent"],
   "@earendil-works/pi-coding-agent": ["agent"],

@@ -112,6 +112,9 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     lockOut,
     attach,
     log,
+    vault,
+    maxFileBytes: config.vault.maxFileBytes,
+    clock,
     hasSession: (name) => config.sessions.has(name),
     status: () => ({
       version: VERSION,

@@ -4,6 +4,8 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { Scope } from "../auth/principal.ts";
 import type { LockOut } from "../limit/lock-out.ts";
 import type { Log } from "../log/log.ts";
+import { VaultError } from "../vault/error.ts";
+import { callerFor } from "./caller.ts";
 import { answerPreflight } from "./cors.ts";
 import type { NestContext, NestEnv, RequestScope, Step } from "./env.ts";
 import { headersFor } from "./headers.ts";
@@ -12,11 +14,19 @@ import { checkHost } from "./middleware/host.ts";
 import { refuseLockedOut } from "./middleware/lock-out.ts";
 import { insufficientScope, problem, Refusal } from "./problem.ts";
 import { attachRoute } from "./routes/attach.ts";
+import {
+  type FileRoutesOptions,
+  deleteFile,
+  listFiles,
+  readFile,
+  writeFile,
+} from "./routes/files.ts";
 import { health } from "./routes/health.ts";
 import { home } from "./routes/home.ts";
+import { moveFile } from "./routes/move.ts";
 import { type Status, status } from "./routes/status.ts";
 
-export interface AppParts {
+export interface AppParts extends Omit<FileRoutesOptions, "callerOf"> {
   readonly authenticator: Authenticator;
   readonly lockOut: LockOut;
   readonly attach: Attach;
@@ -29,6 +39,8 @@ export interface AppParts {
 export function createApp(parts: AppParts): Hono<NestEnv> {
   const { log, lockOut } = parts;
   // Routed by the very path that the steps have seen.
+  const files = { ...parts, callerOf: callerFor(log) };
+
   const app = new Hono<NestEnv>({
     getPath: (_, bound) => (bound as { env: RequestScope }).env.path,
   });
@@ -46,11 +58,22 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   route("/", { GET: ["open", home] });
   route("/health", { GET: ["open", health] });
   route("/api/status", { GET: [MEMBERS, status(parts.status)] });
+  route("/api/files", { GET: [["vault:read"], listFiles(files)] });
+  // Any character: a file's name may hold a newline.
+  route("/api/files/:path{[\\s\\S]*}", {
+    GET: [["vault:read"], readFile(files)],
+    PUT: [["vault:write"], writeFile(files)],
+    DELETE: [["vault:write"], deleteFile(files)],
+  });
+  route("/api/move", { POST: [["vault:write"], moveFile(files)] });
   route("/attach", { GET: ["own", attachRoute(parts)] });
 
   app.notFound(pipeline((c) => problem(c.env, "not_found")));
   app.onError((error, c) => {
     if (error instanceof Refusal) return problem(c.env, error.code, error.message, error.headers);
+    if (error instanceof VaultError) return problem(c.env, error.code, error.message);
+    // Nobody reads the answer any more, and nothing went wrong here.
+    if (c.req.raw.signal.aborted) return problem(c.env, "bad_request");
     log.error("request_failed", {
       route: c.env.route,
       request: c.env.id,

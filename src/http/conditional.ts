@@ -36,6 +36,13 @@ export function listsTag(field: string, etag: string, comparison: "strong" | "we
   return false;
 }
 
+/** The strong entity tags of a field. */
+export function strongTags(field: string): string[] {
+  return [...field.matchAll(ENTITY_TAG)].flatMap(([, weak, tag]) =>
+    weak === undefined && tag !== undefined ? [tag] : [],
+  );
+}
+
 /** RFC 9110 section 8.8.3. */
 const ENTITY_TAG = /(W\/)?("[\x21\x23-\x7e\x80-\xff]*")/g;
 

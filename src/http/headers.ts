@@ -20,8 +20,11 @@ interface Template {
   readonly other: Headers;
 }
 
-const byContentType = new Map<string, Template>();
-const byOwnHeaders = new WeakMap<object, Template>();
+type Templates = Map<string, Template>;
+
+/** By own headers, then by content type. */
+const templates = new WeakMap<object, Templates>();
+const NONE = {};
 
 /**
  * The headers of an answer: those of every answer, and its own. To be given to one `Response` at once, which copies
@@ -34,7 +37,7 @@ export function headersFor(
   contentType: string,
   own?: Readonly<Record<string, string>>,
 ): Headers {
-  const template = own === undefined ? plainTemplate(contentType) : ownTemplate(contentType, own);
+  const template = templateFor(contentType, own ?? NONE);
   const api = isApi(scope.path);
   let headers = api ? template.api : template.other;
   if (api && scope.settings.corsOrigins.length > 0) {
@@ -45,20 +48,16 @@ export function headersFor(
   return headers;
 }
 
-function plainTemplate(contentType: string): Template {
-  let template = byContentType.get(contentType);
-  if (template === undefined) {
-    template = makeTemplate(contentType, {});
-    byContentType.set(contentType, template);
+function templateFor(contentType: string, own: Readonly<Record<string, string>>): Template {
+  let byType = templates.get(own);
+  if (byType === undefined) {
+    byType = new Map();
+    templates.set(own, byType);
   }
-  return template;
-}
-
-function ownTemplate(contentType: string, own: Readonly<Record<string, string>>): Template {
-  let template = byOwnHeaders.get(own);
+  let template = byType.get(contentType);
   if (template === undefined) {
     template = makeTemplate(contentType, own);
-    byOwnHeaders.set(own, template);
+    byType.set(contentType, template);
   }
   return template;
 }

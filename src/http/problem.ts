@@ -1,9 +1,11 @@
 import type { Scope } from "../auth/principal.ts";
+import { VAULT_STATUS } from "../vault/error.ts";
 import { headersFor } from "./headers.ts";
 import type { RequestScope } from "./env.ts";
 
 /** Every way a request can be refused: the stable word and its status. */
 const STATUS = {
+  ...VAULT_STATUS,
   bad_host: 400,
   bad_request: 400,
   bad_json: 400,
@@ -18,6 +20,7 @@ const STATUS = {
   unsupported_encoding: 415,
   unsupported_media_type: 415,
   host_refused: 421,
+  range_not_satisfiable: 416,
   upgrade_required: 426,
   locked_out: 429,
   internal_error: 500,
@@ -34,13 +37,17 @@ const TITLE: Record<(typeof STATUS)[ProblemCode], string> = {
   404: "Not Found",
   405: "Method Not Allowed",
   408: "Request Timeout",
+  409: "Conflict",
+  412: "Precondition Failed",
   413: "Content Too Large",
   415: "Unsupported Media Type",
+  416: "Range Not Satisfiable",
   421: "Misdirected Request",
   426: "Upgrade Required",
   429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",
+  507: "Insufficient Storage",
 };
 
 /**

@@ -17,11 +17,11 @@ const TURN_ENTRIES = 512;
 
 export interface ListOptions {
   /** Levels of folders, from 1 (what is in the folder itself, the default) to 64. */
-  readonly depth?: number;
+  readonly depth?: number | undefined;
   /** Names that begin with a dot, too. */
   readonly hidden?: boolean;
   /** Entries in a page, 1 to 10,000, default 1,000. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** What came with the page before. */
   readonly cursor?: string | undefined;
   readonly signal?: AbortSignal;

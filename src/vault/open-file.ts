@@ -1,12 +1,5 @@
-import { closeSync, fstatSync, read, type Stats } from "node:fs";
-import { promisify } from "node:util";
-import { etagOf, isSameVersion } from "./etag.ts";
-import { VaultError } from "./error.ts";
-
-const readAsync = promisify(read);
-
-/** What one pull of a stream reads, bytes; also what a waiting client costs in memory. */
-const CHUNK_BYTES = 256 * 1024;
+import { closeSync, type Stats } from "node:fs";
+import { etagOf } from "./etag.ts";
 
 /** A file to be read. Whoever opened it takes its body once, or closes it. */
 export interface OpenFile {
@@ -17,10 +10,10 @@ export interface OpenFile {
   /** Strong, with its quotes. Missing for files too large to hash, or that change faster than they can be. */
   readonly etag: string | undefined;
   /**
-   * The bytes from `start` to before `end`. Small files are in memory; others come as a stream that closes the file when
-   * it has ended, failed or been cancelled, and fails if the file is changed meanwhile: the ETag would be a lie.
+   * The bytes from `start` to before `end`. Large files come as a `Blob` on the open descriptor: give it to the server
+   * in this turn, and close the file only when the server must have opened it anew.
    */
-  body(start?: number, end?: number): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
+  body(start?: number, end?: number): Uint8Array<ArrayBuffer> | Blob;
   close(): void;
   [Symbol.dispose](): void;
 }
@@ -48,78 +41,41 @@ export class SmallFile implements OpenFile {
   [Symbol.dispose](): void {}
 }
 
-/** A file that is read as it is sent. */
+/**
+ * A file that the server sends by itself (sendfile(2)), in flat memory and with its length: through the descriptor, so
+ * that it is the file that was opened whatever its name means by now.
+ *
+ * If others write into the file while it is sent, what arrives is a mixture, as with any server; Nest itself only ever
+ * replaces files as a whole.
+ */
 export class LargeFile implements OpenFile {
   readonly size: number;
   readonly modifiedMs: number;
   readonly etag: string | undefined;
   readonly #descriptor: number;
-  readonly #stats: Stats;
-  /** A read that the system may still be writing into, and whether the end waits for it. */
-  #isReading = false;
   #isDone = false;
 
   constructor(descriptor: number, stats: Stats, etag: string | undefined) {
     this.#descriptor = descriptor;
-    this.#stats = stats;
     this.size = stats.size;
     this.modifiedMs = stats.mtimeMs;
     this.etag = etag;
   }
 
-  body(start = 0, end = this.size): ReadableStream<Uint8Array> {
-    let at = start;
-    const last = Math.min(end, this.size);
-    return new ReadableStream<Uint8Array>(
-      {
-        pull: async (controller) => {
-          try {
-            const chunk = await this.#read(at, Math.min(CHUNK_BYTES, last - at));
-            if (this.#isDone) return;
-            at += chunk.length;
-            if (chunk.length > 0) controller.enqueue(chunk);
-            if (at < last) return;
-            if (this.etag !== undefined && !isSameVersion(this.#stats, fstatSync(this.#descriptor)))
-              throw changed();
-            this.close();
-            controller.close();
-          } catch (error) {
-            this.close();
-            controller.error(error);
-          }
-        },
-        cancel: () => this.close(),
-      },
-      { highWaterMark: 0 },
-    );
+  body(start = 0, end = this.size): Blob {
+    // A slice even of the whole: with a plain file Bun looks at the Range header by itself, and not at If-Range.
+    return Bun.file(`${DESCRIPTORS}/${this.#descriptor}`).slice(start, end);
   }
 
   close(): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    // Closed under a read, the number could name another file before the read has begun.
-    if (!this.#isReading) closeSync(this.#descriptor);
+    closeSync(this.#descriptor);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
-
-  async #read(at: number, length: number): Promise<Uint8Array> {
-    if (length <= 0) return new Uint8Array();
-    const chunk = new Uint8Array(length);
-    this.#isReading = true;
-    try {
-      const { bytesRead } = await readAsync(this.#descriptor, chunk, 0, length, at);
-      if (bytesRead === 0) throw changed();
-      return bytesRead === length ? chunk : chunk.subarray(0, bytesRead);
-    } finally {
-      this.#isReading = false;
-      if (this.#isDone) closeSync(this.#descriptor);
-    }
-  }
 }
 
-function changed(): VaultError {
-  return new VaultError("busy", "The file was changed while it was sent");
-}
+const DESCRIPTORS = process.platform === "linux" ? "/proc/self/fd" : "/dev/fd";

@@ -38,7 +38,15 @@ async function statusOf(
 
 test("createApp: every registered path, and every other, goes through Host, lock-out and authentication", async () => {
   const paths = [...new Set(app(false).routes.map(({ path }) => path))];
-  expect(paths.toSorted()).toEqual(["/", "/api/status", "/attach", "/health"]);
+  expect(paths.toSorted()).toEqual([
+    "/",
+    "/api/files",
+    "/api/files/:path{[\\s\\S]*}",
+    "/api/move",
+    "/api/status",
+    "/attach",
+    "/health",
+  ]);
   for (const path of [...paths, "/nowhere", "/api/nowhere"]) {
     for (const method of ["GET", "HEAD", "POST", "OPTIONS"]) {
       expect([path, await statusOf(false, path, method, "a@b")]).toEqual([path, 400]);

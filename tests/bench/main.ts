@@ -1,5 +1,6 @@
 import { cpus } from "node:os";
 import { benchEvents } from "./events.ts";
+import { benchFiles } from "./files.ts";
 import { benchHttp } from "./http.ts";
 import { Lab } from "./lab.ts";
 import { type BenchOptions, CannotBench, parseOptions } from "./options.ts";
@@ -9,7 +10,7 @@ import { benchUpgrades } from "./upgrades.ts";
 import { Verdicts } from "./verdict.ts";
 
 /**
- * `bun run bench [http|events|turn|upgrades…] [--rounds N] [--seconds S]`: what Nest costs, as ratios to something bare
+ * `bun run bench [http|files|events|turn|upgrades…] [--rounds N] [--seconds S]`: what Nest costs, as ratios to something bare
  * that is measured in the same minutes on the same machine. Absolute numbers of a shared machine mean little.
  *
  * Ends with 0, with 1 if a target was missed or an answer was wrong, with 2 if it can't run.
@@ -19,6 +20,7 @@ const GROUPS: Readonly<
   Record<string, (lab: Lab, options: BenchOptions, verdicts: Verdicts) => Promise<void>>
 > = {
   http: benchHttp,
+  files: benchFiles,
   events: benchEvents,
   turn: benchTurn,
   upgrades: benchUpgrades,

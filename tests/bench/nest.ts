@@ -24,6 +24,8 @@ export function benchEnv(home: string): Record<string, string> {
 export interface NestOptions {
   /** Laid over `server` of the config. */
   readonly server?: Readonly<Record<string, unknown>>;
+  /** Its vault · a folder of its own. */
+  readonly vault?: string;
   /** Runs this program as pi, and not the scripted model. */
   readonly agentCommand?: readonly string[];
   /** Entry of the copy of Nest that is measured, to see what a change gains · this one's. */
@@ -33,7 +35,7 @@ export interface NestOptions {
 /** Nest as a process of its own, as its owner runs it. */
 export async function startNest(
   lab: Lab,
-  { server, agentCommand, main = MAIN }: NestOptions = {},
+  { server, vault, agentCommand, main = MAIN }: NestOptions = {},
 ): Promise<Server> {
   const dir = lab.dir();
   const file = join(dir, "config.yaml");
@@ -42,6 +44,7 @@ export async function startNest(
     stringify({
       server: { port: 0, token: TOKEN, ...server },
       log: { level: "error" },
+      ...(vault !== undefined && { vault: { path: vault } }),
       ...(agentCommand !== undefined && { agent: { command: agentCommand } }),
     }),
     { mode: 0o600 },

@@ -135,10 +135,11 @@ export class Root {
           const next = this.#follow(directory, names, at, target);
           if (next === undefined && ++tries === MAX_TRIES) throw leadsOut();
           names = next ?? start;
-        } else if (at < depth && !directory.lstat(name).isDirectory()) {
-          throw inTheWay(at, names);
+        } else if (at < depth) {
+          // Else it was swapped: a link then and a folder now, or the reverse. Once more.
+          const stats = directory.lstat(name);
+          if (!stats.isDirectory() && !stats.isSymbolicLink()) throw inTheWay(at, names);
         }
-        // Else it was a link and is none any more: once more.
       } catch (error) {
         if (errnoOf(error) === "ENOENT") this.assertThere();
         throw error;

@@ -1,5 +1,5 @@
 import { VaultError } from "./error.ts";
-import { UNFINISHED_FOLDER } from "./unfinished.ts";
+import { isReserved, UNFINISHED_FOLDER } from "./unfinished.ts";
 
 export type Access = "read" | "write";
 
@@ -36,7 +36,7 @@ export function gateFor(access: Access, caller: Caller | undefined): Gate {
 }
 
 function assertNotReserved(names: readonly string[]): void {
-  if (names[0] === UNFINISHED_FOLDER) {
+  if (names.some(isReserved)) {
     throw new VaultError("reserved", `Cannot use this path: "${UNFINISHED_FOLDER}" is Nest's own`);
   }
 }

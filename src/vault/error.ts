@@ -111,3 +111,7 @@ export function explained(error: unknown, doing: string, path: string): unknown 
     cause: error,
   });
 }
+
+export function specialFile(): VaultError {
+  return new VaultError("special_file", "Cannot use this: expected a file, found a FIFO or device");
+}

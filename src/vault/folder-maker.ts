@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import type { Gate } from "./access.ts";
 import type { Directory } from "./directory.ts";
 import { errnoOf, VaultError } from "./error.ts";
+import { assertOrdinary } from "./kind.ts";
 import { MET_LINK, type Root } from "./walk.ts";
 
 /** Folders made at once: each is a step of the event loop's, and a descriptor until the disk has it. */
@@ -32,7 +33,7 @@ export class FolderMaker {
       this.#gate([...walked, ...names.slice(missing)]);
       const existing = directory.lstatIfAny(name);
       if (existing?.isSymbolicLink() === true) return MET_LINK;
-      if (existing !== undefined && !existing.isDirectory()) {
+      if (existing !== undefined && assertOrdinary(existing) !== "dir") {
         throw missing === names.length
           ? new VaultError("exists", "A file has this name")
           : new VaultError("not_found", "A file stands where a folder is meant");

@@ -1,6 +1,6 @@
 import { constants, openSync, type Stats } from "node:fs";
 import type { Directory } from "./directory.ts";
-import { errnoOf, VaultError } from "./error.ts";
+import { errnoOf, specialFile, VaultError } from "./error.ts";
 import { MET_LINK } from "./walk.ts";
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
@@ -19,10 +19,6 @@ export function assertOrdinary(stats: Stats): Kind {
   const kind = kindOf(stats);
   if (kind === undefined) throw specialFile();
   return kind;
-}
-
-export function specialFile(): VaultError {
-  return new VaultError("special_file", "Cannot use this: expected a file, found a FIFO or device");
 }
 
 export function isAFolder(): VaultError {

@@ -4,7 +4,7 @@ import type { Gate } from "./access.ts";
 import type { Directory } from "./directory.ts";
 import { errnoOf, VaultError } from "./error.ts";
 import { type Kind, kindOf } from "./kind.ts";
-import { UNFINISHED_FOLDER } from "./unfinished.ts";
+import { isReserved } from "./unfinished.ts";
 import type { Root } from "./walk.ts";
 
 /** Entries in a page. */
@@ -70,7 +70,7 @@ export async function list(
     gate(walked);
     // One more tells whether there is another page.
     const lister = new Lister(limit + 1, options);
-    await lister.list(directory, walked.length === 0, "", after, depth);
+    await lister.list(directory, "", after, depth);
     const entries = lister.entries.slice(0, limit);
     const last = entries.at(-1);
     for (const entry of entries) entry.path = prefix + entry.path;
@@ -101,16 +101,9 @@ class Lister {
    * @param path - of the directory, from the one that is listed, "" or ending in "/"
    * @param after - paths up to this one are left out
    */
-  async list(
-    directory: Directory,
-    isRoot: boolean,
-    path: string,
-    after: string,
-    depth: number,
-  ): Promise<void> {
+  async list(directory: Directory, path: string, after: string, depth: number): Promise<void> {
     this.#signal?.throwIfAborted();
-    const isShown = (name: string) =>
-      (this.#hidden || !name.startsWith(".")) && !(isRoot && name === UNFINISHED_FOLDER);
+    const isShown = (name: string) => !name.startsWith(".") || (this.#hidden && !isReserved(name));
     // In order, what is in a folder `a` stands behind `a.md`, since "/" is greater than ".": so a folder has two places,
     // its own and that of its content.
     let places: string[];
@@ -147,7 +140,7 @@ class Lister {
     try {
       // Not there any more, or another thing by now: then there is nothing in it.
       below = directory.open(name);
-      if (below !== undefined) await this.list(below, false, path, after, depth);
+      if (below !== undefined) await this.list(below, path, after, depth);
     } catch (error) {
       const errno = errnoOf(error);
       if (errno !== "ENOENT" && errno !== "EACCES" && errno !== "EPERM") throw error;

@@ -51,6 +51,9 @@ export async function move(
             assertMayMove(root, { names: to.names, isFolder: false }, targetNames, existing);
             if (!overwrite) throw new VaultError("exists", "Something has this name already");
             if (existing.isDirectory() && !stats.isDirectory()) throw isAFolder();
+            if (stats.isDirectory() && !existing.isDirectory()) {
+              throw new VaultError("not_a_directory", "Cannot put a folder in the place of a file");
+            }
           }
           if (overwrite) renameSync(source.at(sourceName), target.at(targetName));
           else if (stats.isDirectory()) moveFolder(source, sourceName, target, targetName);
@@ -121,7 +124,11 @@ function moveFile(
     } catch (error) {
       // Somebody else has taken it away.
       if (errnoOf(error) === "ENOENT") return;
-      throw error;
+      // A mount inside the vault: looked at and then taken away, as well as it goes.
+      if (errnoOf(error) !== "EXDEV") throw error;
+      const there = source.lstatIfAny(from);
+      if (there?.ino === moved?.ino && there?.dev === moved?.dev) unlinkSync(source.at(from));
+      return;
     }
     const other = lstatSync(taken);
     if (moved === undefined || (other.ino === moved.ino && other.dev === moved.dev)) {

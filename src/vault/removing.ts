@@ -52,7 +52,7 @@ export async function remove(
   });
   const done = Promise.all(syncs);
   done.catch(() => {});
-  if (typeof outcome === "string") await removeUnfinished(root, outcome);
+  if (outcome !== undefined && !Array.isArray(outcome)) await removeTree(outcome);
   await done;
   return Array.isArray(outcome) ? outcome : undefined;
 }
@@ -85,28 +85,41 @@ function assertLinkInside(root: Root, names: readonly string[]): void {
   }
 }
 
-/** @returns the name in the folder for unfinished things of a folder that is still to be removed */
+/** A folder to be removed with all that is in it, by its name in a directory held open. */
+interface Doomed {
+  readonly directory: Directory;
+  readonly name: string;
+}
+
+/** @returns what is still to be removed, if it is a folder: out of sight already, where a start sweeps it after a crash */
 function removeNow(
   root: Root,
   directory: Directory,
   name: string,
   stats: Stats,
-): string | undefined {
+): Doomed | undefined {
   if (!stats.isDirectory()) {
     unlinkSync(directory.at(name));
     return undefined;
   }
   const id = unguessable();
-  withUnfinished(root, (folder) => renameSync(directory.at(name), folder.at(id)));
-  return id;
+  try {
+    return withUnfinished(root, (folder) => {
+      renameSync(directory.at(name), folder.at(id));
+      return { directory: folder.own(), name: id };
+    });
+  } catch (error) {
+    // A mount inside the vault: it goes where it is.
+    if (errnoOf(error) !== "EXDEV") throw error;
+    return { directory: directory.own(), name };
+  }
 }
 
-/** Out of sight already: what a crash leaves of it is swept at the next start. `rm` goes down by descriptors. */
-async function removeUnfinished(root: Root, id: string): Promise<void> {
-  const folder = withUnfinished(root, (it) => it.own());
+/** `rm` goes down by descriptors and follows no link. */
+async function removeTree({ directory, name }: Doomed): Promise<void> {
   try {
-    await rm(folder.at(id), { recursive: true, force: true });
+    await rm(directory.at(name), { recursive: true, force: true });
   } finally {
-    folder.close();
+    directory.close();
   }
 }

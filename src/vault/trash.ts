@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmdirSync } from "node:fs";
 import type { Directory } from "./directory.ts";
 import { VaultError } from "./error.ts";
 import { MAX_PATH_BYTES } from "./path.ts";
@@ -42,10 +42,24 @@ export function withTrash(
       folder = next;
     }
     use(folder, path.at(-1) as string);
+  } catch (error) {
+    removeEmpty(root, path.slice(0, -1));
+    throw error;
   } finally {
     if (folder !== trash) folder.close();
   }
   return path;
+}
+
+/** Takes back the folders of a place that was not used. */
+function removeEmpty(root: Root, path: readonly string[]): void {
+  try {
+    for (let depth = path.length; depth > 1; depth--) {
+      root.withParent(path.slice(0, depth), (folder, name) => rmdirSync(folder.at(name)));
+    }
+  } catch {
+    // Of no use, but in nobody's way.
+  }
 }
 
 /** Whether a path lies in the trash, or is the trash. */

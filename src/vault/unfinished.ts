@@ -7,10 +7,12 @@ import {
   fsync,
   mkdirSync,
   openSync,
+  read,
   renameSync,
   type Stats,
   unlinkSync,
   write,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
@@ -20,15 +22,35 @@ import { errnoOf, VaultError } from "./error.ts";
 import { placeNew } from "./place-new.ts";
 import type { Root } from "./walk.ts";
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
 const writeAsync = promisify(write);
+const readAsync = promisify(read);
 const fsyncAsync = promisify(fsync);
+
+/** One step of a copy, bytes. */
+const COPY_BYTES = 256 * 1024;
 
 /**
  * Where what is not finished lies: below the root, so that a rename can finish it; in one place, so that a start finds
  * what a crash left without looking through the vault. Nobody reaches it over the API.
  */
 export const UNFINISHED_FOLDER = ".nest-tmp";
+
+/**
+ * How the names of unfinished files begin that lie beside their target, because that is on another file system (a mount
+ * inside the vault) and no rename leads there. A note of each lies in the folder, for the next start.
+ */
+export const NEAR_PREFIX = `${UNFINISHED_FOLDER}-`;
+/** How the names of those notes end. */
+export const NOTE_SUFFIX = ".note";
+
+/** Names that are Nest's own wherever they are. */
+export function isReserved(name: string): boolean {
+  return (
+    name.startsWith(UNFINISHED_FOLDER) &&
+    (name === UNFINISHED_FOLDER || name.startsWith(NEAR_PREFIX))
+  );
+}
 
 /** A name that nobody can guess, and that does not hold the target's: that may have 255 bytes already. */
 export function unguessable(): string {
@@ -77,18 +99,63 @@ export interface Stored {
   readonly size: number;
 }
 
+type Within = <T>(use: (folder: Directory) => T) => T;
+
 /** A file being written, out of sight until it is put in its place as a whole. Whoever began it disposes of it. */
 export class Unfinished {
-  readonly #root: Root;
-  readonly #name = unguessable();
+  readonly #within: Within;
+  readonly #name: string;
   readonly #descriptor: number;
   #isPlaced = false;
+  /** Takes away what else there is of it. */
+  #forget: (() => void) | undefined;
 
-  constructor(root: Root) {
-    this.#root = root;
-    this.#descriptor = withUnfinished(root, (folder) =>
-      openSync(folder.at(this.#name), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o666),
+  private constructor(within: Within, name: string) {
+    this.#within = within;
+    this.#name = name;
+    this.#descriptor = within((folder) =>
+      openSync(folder.at(name), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR, 0o666),
     );
+  }
+
+  static begin(root: Root): Unfinished {
+    return new Unfinished((use) => withUnfinished(root, use), unguessable());
+  }
+
+  /**
+   * A copy of this file that lies where it can be put in place by a rename.
+   *
+   * @param names - the folder of the target, without links
+   */
+  async near(root: Root, names: readonly string[]): Promise<Unfinished> {
+    const name = NEAR_PREFIX + unguessable();
+    const note = unguessable() + NOTE_SUFFIX;
+    withUnfinished(root, (folder) =>
+      writeFileSync(folder.at(note), JSON.stringify([...names, name]), { flag: "wx" }),
+    );
+    const copy = new Unfinished((use) => root.withDirectory(names, use), name);
+    copy.#forget = () => withUnfinished(root, (folder) => unlinkSync(folder.at(note)));
+    try {
+      await copy.#copyFrom(this.#descriptor);
+      return copy;
+    } catch (error) {
+      copy[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async #copyFrom(descriptor: number): Promise<void> {
+    const chunk = new Uint8Array(COPY_BYTES);
+    for (let at = 0; ;) {
+      const { bytesRead } = await readAsync(descriptor, chunk, 0, chunk.length, at);
+      if (bytesRead === 0) break;
+      for (let from = 0; from < bytesRead;) {
+        const rest = bytesRead - from;
+        from += (await writeAsync(this.#descriptor, chunk, from, rest, at + from)).bytesWritten;
+      }
+      at += bytesRead;
+    }
+    await fsyncAsync(this.#descriptor);
   }
 
   /**
@@ -159,13 +226,13 @@ export class Unfinished {
    */
   replace(directory: Directory, name: string, replaced: Stats | undefined): void {
     if (replaced !== undefined) this.#takeOver(replaced);
-    withUnfinished(this.#root, (folder) => renameSync(folder.at(this.#name), directory.at(name)));
+    this.#within((folder) => renameSync(folder.at(this.#name), directory.at(name)));
     this.#isPlaced = true;
   }
 
   /** Puts the file where nothing is. @throws EEXIST, whoever came first */
   create(directory: Directory, name: string): void {
-    withUnfinished(this.#root, (folder) => {
+    this.#within((folder) => {
       const own = folder.at(this.#name);
       if (placeNew(own, directory.at(name)) === "linked") unlinkSync(own);
     });
@@ -192,9 +259,9 @@ export class Unfinished {
 
   [Symbol.dispose](): void {
     closeSync(this.#descriptor);
-    if (this.#isPlaced) return;
     try {
-      withUnfinished(this.#root, (folder) => unlinkSync(folder.at(this.#name)));
+      if (!this.#isPlaced) this.#within((folder) => unlinkSync(folder.at(this.#name)));
+      this.#forget?.();
     } catch {
       // Swept by somebody else, or by the next start.
     }

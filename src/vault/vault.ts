@@ -159,7 +159,11 @@ export class Vault {
     act: (path: VaultPath, gate: Gate) => T,
   ): T {
     try {
-      const result = act(parsePath(path), gateFor(access, caller));
+      const parsed = parsePath(path);
+      const gate = gateFor(access, caller);
+      // As it was asked for, before anything is told by what is there; and again as it turns out without links.
+      gate(parsed.names);
+      const result = act(parsed, gate);
       if (!(result instanceof Promise)) return result;
       return result.catch((error: unknown) => {
         throw refusal(error, doing, path, caller);

@@ -1,6 +1,14 @@
-import { fstatSync, openSync, closeSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import {
+  type Stats,
+  fstatSync,
+  openSync,
+  closeSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
 import { Directory, O_PATH } from "./directory.ts";
-import { errnoOf, VaultError } from "./error.ts";
+import { errnoOf, specialFile, VaultError } from "./error.ts";
 
 /** Given back by what is done in a parent when the name turned out to be a link that is to be followed. */
 export const MET_LINK = Symbol("met a link");
@@ -37,6 +45,7 @@ export class Root {
   readonly pins: boolean;
   readonly #top: Directory;
   readonly #path: string;
+  #isClosed = false;
 
   private constructor(top: Directory, path: string, pins: boolean) {
     this.#top = top;
@@ -57,13 +66,15 @@ export class Root {
 
   /** @throws {VaultError} `vault_gone` if the root was deleted */
   assertThere(): void {
-    if (this.#top.stat().nlink === 0) {
+    if (this.top.stat().nlink === 0) {
       throw new VaultError("vault_gone", "The vault's folder was deleted: restart Nest");
     }
   }
 
   /** The root. Stays open: not to be closed by the caller. */
   get top(): Directory {
+    // Its number may name another directory by now.
+    if (this.#isClosed) throw new VaultError("vault_gone", "The vault is closed: Nest is stopping");
     return this.#top;
   }
 
@@ -102,7 +113,10 @@ export class Root {
     }));
   }
 
+  /** What is under way fails at its next step. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#top.close();
   }
 
@@ -111,18 +125,19 @@ export class Root {
   }
 
   #walk<T>(start: readonly string[], isParent: boolean, use: Use<T>): T {
+    const { top } = this;
     let names = start;
     let tries = 0;
     for (let turn = 0; turn <= MAX_TURNS; turn++) {
       const depth = isParent ? names.length - 1 : names.length;
       if (depth < 0) throw new VaultError("root_protected", "Cannot do this to the vault's root");
-      let directory = this.#top;
+      let directory = top;
       try {
         let at = 0;
         for (; at < depth; at++) {
           const next = directory.open(names[at] as string);
           if (next === undefined) break;
-          if (directory !== this.#top) directory.close();
+          if (directory !== top) directory.close();
           directory = next;
         }
         const name = names[at] as string;
@@ -138,13 +153,13 @@ export class Root {
         } else if (at < depth) {
           // Else it was swapped: a link then and a folder now, or the reverse. Once more.
           const stats = directory.lstat(name);
-          if (!stats.isDirectory() && !stats.isSymbolicLink()) throw inTheWay(at, names);
+          if (!stats.isDirectory() && !stats.isSymbolicLink()) throw inTheWay(stats, at, names);
         }
       } catch (error) {
         if (errnoOf(error) === "ENOENT") this.assertThere();
         throw error;
       } finally {
-        if (directory !== this.#top) directory.close();
+        if (directory !== top) directory.close();
       }
     }
     throw new VaultError("path_escapes", "Cannot follow the path: too many links");
@@ -219,7 +234,8 @@ export class Root {
   }
 }
 
-function inTheWay(at: number, names: readonly string[]): VaultError {
+function inTheWay(stats: Stats, at: number, names: readonly string[]): VaultError {
+  if (!stats.isFile()) return specialFile();
   return at === names.length - 1
     ? new VaultError("not_a_directory", "Expected a folder, found a file")
     : new VaultError("not_found", "A file stands where a folder is meant");

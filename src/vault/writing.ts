@@ -9,8 +9,8 @@ import {
   readWhole,
   SMALL_BYTES,
 } from "./etag.ts";
-import { errnoOf, VaultError } from "./error.ts";
-import { assertOrdinary, isAFolder, openToRead, specialFile } from "./kind.ts";
+import { errnoOf, specialFile, VaultError } from "./error.ts";
+import { assertOrdinary, isAFolder, openToRead } from "./kind.ts";
 import { FolderMaker } from "./folder-maker.ts";
 import { Unfinished } from "./unfinished.ts";
 import { MET_LINK, type Root } from "./walk.ts";
@@ -63,33 +63,49 @@ export async function writeFile(
 ): Promise<Written> {
   if (names.length === 0) throw new VaultError("root_protected", "Cannot replace the vault's root");
   const target = new Target(root, etags, names, options, gate);
+  const folders = new FolderMaker(root, gate);
   try {
     await target.settle(() => {});
-    using unfinished = new Unfinished(root);
+    using unfinished = Unfinished.begin(root);
     const stored = await unfinished.fill(body, options.maxBytes, options.signal);
-    let isNew = false;
-    let synced: Promise<void> | undefined;
-    const folders = new FolderMaker(root, gate);
-    await target.settle((directory, name, existing) => {
-      if (directory === undefined) {
-        folders.make(names.slice(0, -1));
-        return AGAIN;
-      }
-      isNew = existing === undefined;
-      if (isNew && options.ifNoneMatchAny === true) unfinished.create(directory, name);
-      else unfinished.replace(directory, name, existing);
-      synced = directory.sync();
-      return undefined;
-    });
-    const { modifiedMs } = unfinished;
-    await Promise.all([synced, folders.synced()]);
-    return { ...stored, isNew, modifiedMs };
+    let placed: Placed;
+    try {
+      placed = await place(unfinished);
+    } catch (error) {
+      if (errnoOf(error) !== "EXDEV") throw error;
+      using near = await unfinished.near(root, target.walked.slice(0, -1));
+      placed = await place(near);
+    }
+    await Promise.all([placed.synced, folders.synced()]);
+    return { ...stored, isNew: placed.isNew, modifiedMs: placed.modifiedMs };
   } catch (error) {
     if (errnoOf(error) === "EEXIST" && options.ifNoneMatchAny === true) throw failed("it exists");
     throw error;
   } finally {
     target.close();
   }
+
+  async function place(unfinished: Unfinished): Promise<Placed> {
+    let placed: Placed | undefined;
+    await target.settle((directory, name, existing) => {
+      if (directory === undefined) {
+        folders.make(names.slice(0, -1));
+        return AGAIN;
+      }
+      const isNew = existing === undefined;
+      if (isNew && options.ifNoneMatchAny === true) unfinished.create(directory, name);
+      else unfinished.replace(directory, name, existing);
+      placed = { isNew, modifiedMs: unfinished.modifiedMs, synced: directory.sync() };
+      return undefined;
+    });
+    return placed as Placed;
+  }
+}
+
+interface Placed {
+  readonly isNew: boolean;
+  readonly modifiedMs: number;
+  readonly synced: Promise<void>;
 }
 
 const AGAIN = Symbol("look again");
@@ -101,6 +117,8 @@ class Target {
   readonly #names: readonly string[];
   readonly #options: WriteOptions;
   readonly #gate: Gate;
+  /** The path without links, as the last look found it. */
+  walked: readonly string[] = [];
   /** Held open so that its inode's number is not given to another file meanwhile. */
   #hashed: Hashed | undefined;
 
@@ -153,6 +171,7 @@ class Target {
     try {
       return this.#root.withParent(this.#names, (directory, name, names) => {
         this.#gate(names);
+        this.walked = names;
         isThere = true;
         const existing = directory.lstatIfAny(name);
         if (existing?.isSymbolicLink() === true) return MET_LINK;

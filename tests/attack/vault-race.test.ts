@@ -17,7 +17,7 @@ import { basename, dirname, join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import type { Vault } from "../../src/vault/vault.ts";
 import { swap } from "../support/swapper.ts";
-import { outcomeOf, SECRET, type TestVault, testVault } from "../support/vault.ts";
+import { bytesOf, outcomeOf, SECRET, type TestVault, testVault } from "../support/vault.ts";
 
 /** How long each operation is attacked, seconds. */
 const SECONDS = Number(process.env["NEST_RACE_SECONDS"] ?? 0.4);
@@ -67,15 +67,14 @@ interface Operation {
   readonly naive: (path: (name: string) => string) => boolean;
 }
 
-const text = (bytes: Uint8Array | ReadableStream) =>
-  new Response(bytes as Uint8Array<ArrayBuffer>).text();
 const WRITE = { maxBytes: 1000 };
 const write = (vault: Vault, path: string) => vault.write(path, Buffer.from(INSIDE), WRITE);
 
 const OPERATIONS: readonly Operation[] = [
   {
     name: "read",
-    jailed: async (vault) => (await text((await vault.open("dir/file.md")).body())) === SECRET,
+    jailed: async (vault) =>
+      Buffer.from(await bytesOf(await vault.open("dir/file.md"))).toString() === SECRET,
     naive: (path) => readFileSync(path("dir/file.md"), "utf8") === SECRET,
   },
   {

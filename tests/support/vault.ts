@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import type { OpenFile } from "../../src/vault/open-file.ts";
 import { Vault } from "../../src/vault/vault.ts";
 import { tempDir } from "./temp-dir.ts";
 
@@ -64,4 +65,11 @@ export async function outcomeOf(operation: () => unknown): Promise<string> {
     if (name === "VaultError" && code !== undefined) return code;
     throw error;
   }
+}
+
+/** Bytes of an open file, which is closed then. */
+export async function bytesOf(file: OpenFile, start?: number, end?: number): Promise<Uint8Array> {
+  using _file = file;
+  const body = file.body(start, end);
+  return body instanceof Blob ? await body.bytes() : body;
 }

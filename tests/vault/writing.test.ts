@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { outcomeOf, type TestVault, testVault } from "../support/vault.ts";
+import { bytesOf, outcomeOf, type TestVault, testVault } from "../support/vault.ts";
 
 let at: TestVault;
 beforeEach(() => {
@@ -353,48 +353,22 @@ describe("open", () => {
       ] as const) {
         const file = await at.vault.open("a");
         expect(file.size).toBe(size);
-        const part = await new Response(file.body(start, end) as Uint8Array<ArrayBuffer>).bytes();
+        const part = await bytesOf(file, start, end);
         expect(Buffer.compare(part, content.subarray(start, end))).toBe(0);
       }
     }
     expect(at.descriptors()).toBe(1);
   });
 
-  test("a sparse file of 10 GB: opened at once without an ETag, read at its end, in flat memory", async () => {
+  test("a sparse file of 10 GB: opened at once without an ETag, read at its end", async () => {
     writeFileSync(join(at.root, "sparse"), "");
     truncateSync(join(at.root, "sparse"), 10e9);
     const file = await at.vault.open("sparse");
     expect([file.size, file.etag]).toEqual([10e9, undefined]);
-    const end = await new Response(file.body(10e9 - 1000) as ReadableStream).bytes();
-    expect(end).toEqual(new Uint8Array(1000));
-    const before = process.memoryUsage().rss;
-    const reader = (
-      (await at.vault.open("sparse")).body() as ReadableStream<Uint8Array>
-    ).getReader();
-    for (let read = 0; read < 300e6;) read += (await reader.read()).value!.length;
-    await reader.cancel();
-    expect(process.memoryUsage().rss - before).toBeLessThan(200e6);
+    expect(await bytesOf(file, 10e9 - 1000)).toEqual(new Uint8Array(1000));
     expect(
       await outcomeOf(() => at.vault.write("sparse", bytes("x"), { ...MAX, ifMatch: ['"x"'] })),
     ).toBe("precondition_failed");
-  });
-
-  test("a stream fails rather than end well with a file that was changed under it", async () => {
-    const path = join(at.root, "a");
-    for (const change of [
-      () => truncateSync(path, 10),
-      () => writeFileSync(path, Buffer.alloc(2_000_000, 2)),
-    ]) {
-      writeFileSync(path, Buffer.alloc(2_000_000, 1));
-      const reader = ((await at.vault.open("a")).body() as ReadableStream<Uint8Array>).getReader();
-      await reader.read();
-      change();
-      const drain = async () => {
-        while (!(await reader.read()).done);
-      };
-      expect(await outcomeOf(drain)).toBe("busy");
-    }
-    expect(at.descriptors()).toBe(1);
   });
 
   test("the vault's folder renamed: it goes with it; deleted: vault_gone for all", async () => {

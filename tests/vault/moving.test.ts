@@ -6,12 +6,15 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { outcomeOf, type TestVault, testVault } from "../support/vault.ts";
+
+const MAKER = join(import.meta.dir, "../support/target-maker.ts");
 
 let at: TestVault;
 beforeEach(() => {
@@ -138,45 +141,39 @@ describe("move", () => {
     }
   });
 
-  test("overwrites nothing that somebody else makes at the same time", async () => {
-    // Another process makes the target again and again, with O_EXCL: what it made may never be lost.
-    const child = Bun.spawn(
-      [
-        process.execPath,
-        "-e",
-        `import { openSync, writeSync, closeSync } from "node:fs";
-         let made = 0;
-         process.stdin.on("end", () => { console.log(made); process.exit(0); }).resume();
-         console.log("begun");
-         for (;;) {
-           for (let i = 0; i < 500; i++) {
-             try { const d = openSync(${JSON.stringify(join(at.root, "target"))}, "wx"); writeSync(d, "theirs"); closeSync(d); made++; } catch {}
-           }
-           await new Promise((r) => setImmediate(r));
-         }`,
-      ],
-      { stdin: "pipe", stdout: "pipe" },
-    );
-    const reader = child.stdout.getReader();
-    await reader.read();
-    let ours = 0;
-    let theirs = 0;
-    for (let i = 0; i < 200; i++) {
-      writeFileSync(join(at.root, "mine"), "mine");
-      const outcome = await outcomeOf(() => at.vault.move("mine", "target"));
-      if (outcome === "ok") ours++;
-      else expect(outcome).toBe("exists");
-      const trashed = await outcomeOf(() => at.vault.move("target", `kept/${i}`));
-      if (trashed === "ok" && readFileSync(join(at.root, `kept/${i}`), "utf8") !== "mine") theirs++;
-    }
-    await child.stdin.end();
-    const made = Number(new TextDecoder().decode((await reader.read()).value));
-    const isThere = existsSync(join(at.root, "target"));
-    if (isThere && onDisk("target") !== "mine") theirs++;
-    expect(theirs).toBe(made);
-    expect(ours + theirs).toBeGreaterThan(0);
-    expect(leftOver()).toEqual([]);
-  }, 60_000);
+  test.each([{ kind: "file" }, { kind: "folder" }])(
+    "never overwrites a $kind that somebody else makes between the look and the move",
+    async ({ kind }) => {
+      const target = join(at.root, "target");
+      const maker = Bun.spawn([process.execPath, MAKER, kind, target], {
+        stdin: "pipe",
+        stdout: "pipe",
+      });
+      const outcomes = { ok: 0, exists: 0 };
+      const reader = maker.stdout.getReader();
+      try {
+        await reader.read();
+        const endMs = performance.now() + 1500;
+        while (performance.now() < endMs) {
+          if (kind === "file") writeFileSync(join(at.root, "mine"), "mine");
+          else mkdirSync(join(at.root, "mine"), { recursive: true });
+          const outcome = await outcomeOf(() => at.vault.move("mine", "target"));
+          expect(["ok", "exists"]).toContain(outcome);
+          outcomes[outcome as "ok" | "exists"]++;
+          // Ours, then: theirs could not be made.
+          if (outcome === "ok") rmSync(target, { recursive: true });
+        }
+      } finally {
+        await maker.stdin.end();
+        await maker.exited;
+      }
+      const said = JSON.parse(new TextDecoder().decode((await reader.read()).value));
+      expect(said.overwritten).toBe(0);
+      expect(Math.min(said.made, outcomes.ok, outcomes.exists)).toBeGreaterThan(0);
+      expect(leftOver()).toEqual([]);
+    },
+    60_000,
+  );
 
   test("a file put under the old name in the moment of the move stays", async () => {
     // The moment: the file has both names. Made by hand, since it is a few microseconds long.

@@ -254,7 +254,7 @@ export class Unfinished {
       }
     }
     // Set-uid and set-gid are dropped, as the system does when a file is written to.
-    fchmodSync(this.#descriptor, mode & 0o777);
+    if ((own.mode & 0o7777) !== (mode & 0o777)) fchmodSync(this.#descriptor, mode & 0o777);
   }
 
   [Symbol.dispose](): void {

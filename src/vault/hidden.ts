@@ -1,5 +1,5 @@
-/** Where deleted things go, in the vault's root. */
-const TRASH = ".trash";
+import { TRASH_FOLDER } from "./trash.ts";
+import { UNFINISHED_FOLDER } from "./unfinished.ts";
 
 /**
  * Not told to watchers: the trash, git's own files, which change by the hundred with each command, and Nest's folder for
@@ -8,7 +8,7 @@ const TRASH = ".trash";
  * @param isInRoot - the name lies in the vault's root
  */
 export function isKeptFromWatchers(name: string, isInRoot: boolean): boolean {
-  return name === ".git" || (isInRoot && (name === TRASH || name.startsWith(".nest-")));
+  return name === ".git" || (isInRoot && (name === TRASH_FOLDER || name === UNFINISHED_FOLDER));
 }
 
 /** Not searched, as listings leave them out: names that begin with a dot, the trash and git's folder among them. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { Caller } from "./access.ts";
 import { VaultError } from "./error.ts";
 import { Needle } from "./needle.ts";
 import { MAX_PATH_BYTES, parsePath } from "./path.ts";
@@ -40,8 +41,8 @@ export interface SearchOptions {
   readonly limit?: number | undefined;
   /** Nobody waits for the answer any more. */
   readonly signal?: AbortSignal | undefined;
-  /** Leaves out paths that the caller may not read. */
-  readonly mayRead?: (names: readonly string[]) => boolean;
+  /** What it may not read is left out. */
+  readonly caller?: Pick<Caller, "may"> | undefined;
 }
 
 export interface SearchParts {
@@ -92,7 +93,7 @@ class Run {
   readonly #parts: SearchParts;
   readonly #needle: Needle;
   readonly #limit: number;
-  readonly #mayRead: (names: readonly string[]) => boolean;
+  readonly #caller: SearchOptions["caller"];
   readonly #slice: TimeSlice;
   /** Time is over, or nobody waits. */
   readonly #stop = new AbortController();
@@ -105,7 +106,7 @@ class Run {
     this.#needle = needle;
     this.#limit = limit;
     this.#callers = options.signal;
-    this.#mayRead = options.mayRead ?? (() => true);
+    this.#caller = options.caller;
     this.#slice = new TimeSlice(parts.clock);
   }
 
@@ -214,6 +215,6 @@ class Run {
   }
 
   #isOpen(path: string): boolean {
-    return this.#mayRead(path.split("/"));
+    return this.#caller?.may?.(path.split("/"), "read") !== false;
   }
 }

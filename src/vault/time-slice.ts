@@ -8,6 +8,8 @@ const PAUSE_MS = 8;
 export class TimeSlice {
   readonly #clock: Clock;
   #endMs: number;
+  #isStopped = false;
+  #resume = () => {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -20,7 +22,20 @@ export class TimeSlice {
 
   /** Lets others run, then begins anew. */
   async pause(): Promise<void> {
-    await new Promise<void>((resolve) => this.#clock.after(PAUSE_MS, resolve));
+    if (this.#isStopped) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(PAUSE_MS, resolve);
+    this.#resume = () => {
+      cancel();
+      resolve();
+    };
+    await promise;
     this.#endMs = this.#clock.monotonicMs() + WORK_MS;
+  }
+
+  /** Ends the pause, and makes no other: what is under way is to be ended. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#resume();
   }
 }

@@ -50,6 +50,7 @@ export class VaultWatch {
   readonly #inotify: Inotify | undefined;
   readonly #picture: Picture;
   readonly #changes = new ChangeSet();
+  #slice: TimeSlice;
   #dirty = new Map<Folder, Dirty>();
   #dirtyNames = 0;
   #worker: Promise<void> | undefined;
@@ -71,6 +72,7 @@ export class VaultWatch {
 
   constructor({ root, clock, changed, warn, mayUseInotify = true }: VaultWatchOptions) {
     this.#clock = clock;
+    this.#slice = new TimeSlice(clock);
     this.#changed = changed;
     this.#warn = warn;
     this.#inotify = mayUseInotify && root.pins ? Inotify.open() : undefined;
@@ -93,6 +95,7 @@ export class VaultWatch {
     this.#cancelPoll();
     this.#cancelGather();
     this.#cancelLook();
+    this.#slice.stop();
     await this.#worker;
     this.#inotify?.[Symbol.dispose]();
     this.#ready.resolve();
@@ -169,9 +172,9 @@ export class VaultWatch {
 
   async #work(): Promise<void> {
     try {
-      const slice = new TimeSlice(this.#clock);
-      while (!this.#isStopped && (await this.#step(slice))) {
-        if (slice.isOver) await slice.pause();
+      this.#slice = new TimeSlice(this.#clock);
+      while (!this.#isStopped && (await this.#step(this.#slice))) {
+        if (this.#slice.isOver) await this.#slice.pause();
         if (this.#clock.monotonicMs() - this.#toldMs >= TELL_EVERY_MS) this.#tell();
       }
       this.#tell();

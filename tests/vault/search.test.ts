@@ -230,7 +230,7 @@ describe.each(engines)("Search, $name", ({ ripgrep }) => {
   test("leaves out what the caller may not read", async () => {
     put("mine/a.md", "needle");
     put("theirs/needle.md", "needle");
-    const found = await find("needle", { mayRead: (names) => names[0] !== "theirs" });
+    const found = await find("needle", { caller: { may: (names) => names[0] !== "theirs" } });
     expect(lines(found)).toEqual(["mine/a.md:1: needle"]);
   });
 

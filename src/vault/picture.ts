@@ -59,6 +59,7 @@ interface Entry {
 export class Picture {
   readonly #root: Root;
   readonly #watches: Watches | undefined;
+  readonly #maxWatches: number;
   readonly #wallMs: () => number;
   readonly #byWatch = new Map<number, Folder>();
   /** Folders that are known and have not been read. */
@@ -69,9 +70,10 @@ export class Picture {
   /** Folders that could not be put under watch. */
   unwatched = 0;
 
-  constructor(root: Root, watches: Watches | undefined, wallMs: () => number) {
+  constructor(root: Root, watches: Watches | undefined, maxWatches: number, wallMs: () => number) {
     this.#root = root;
     this.#watches = watches;
+    this.#maxWatches = maxWatches;
     this.#wallMs = wallMs;
     this.top = folderOf(undefined, "", root.top.stat().ino);
     this.#unread.push({ folder: this.top, isNew: false });
@@ -252,7 +254,8 @@ export class Picture {
 
   #watch(folder: Folder, directory: Directory): void {
     if (this.#watches === undefined || folder.watch !== undefined) return;
-    const watch = this.#watches.add(directory.self);
+    const mayAdd = this.#byWatch.size < this.#maxWatches;
+    const watch = mayAdd ? this.#watches.add(directory.self) : undefined;
     if (watch === undefined) {
       this.unwatched++;
       return;

@@ -98,6 +98,7 @@ class Run {
   /** Time is over, or nobody waits. */
   readonly #stop = new AbortController();
   readonly #callers: AbortSignal | undefined;
+  readonly #chunk = SearchedFile.chunk();
   readonly #names: Match[] = [];
   readonly #lines: Match[] = [];
 
@@ -107,7 +108,7 @@ class Run {
     this.#limit = limit;
     this.#callers = options.signal;
     this.#caller = options.caller;
-    this.#slice = new TimeSlice(parts.clock);
+    this.#slice = new TimeSlice(parts.clock, 0);
   }
 
   async find(): Promise<Found> {
@@ -157,7 +158,7 @@ class Run {
       if (wantsName && this.#needle.isIn(name) && this.#isOpen(path))
         this.#names.push({ path, line: 0, text: name });
       if (!wantsLines || !isFile || !this.#isOpen(path)) continue;
-      using file = SearchedFile.open(directory, name);
+      using file = SearchedFile.open(directory, name, this.#chunk);
       if (file === undefined) continue;
       const most = this.#limit + 1 - this.#lines.length;
       for (const { line, text } of await file.matches(this.#needle, most, this.#slice))
@@ -211,7 +212,7 @@ class Run {
       return undefined;
     }
     using directory = openPlain(this.#parts.root, names.slice(0, -1));
-    return directory && SearchedFile.open(directory, names.at(-1) as string);
+    return directory && SearchedFile.open(directory, names.at(-1) as string, this.#chunk);
   }
 
   #isOpen(path: string): boolean {

@@ -25,14 +25,21 @@ const decoder = new TextDecoder();
 export class SearchedFile {
   readonly #descriptor: number;
   readonly #size: number;
+  readonly #chunk: Buffer;
 
-  private constructor(descriptor: number, size: number) {
+  private constructor(descriptor: number, size: number, chunk: Buffer) {
     this.#descriptor = descriptor;
     this.#size = size;
+    this.#chunk = chunk;
+  }
+
+  /** What files are read into, one at a time: for each its own would be most of the work. */
+  static chunk(): Buffer {
+    return Buffer.allocUnsafeSlow(CHUNK_BYTES);
   }
 
   /** @returns nothing for what is no regular file, is too large, may not be read, or is gone */
-  static open(directory: Directory, name: string): SearchedFile | undefined {
+  static open(directory: Directory, name: string, chunk: Buffer): SearchedFile | undefined {
     let descriptor: number;
     try {
       // Waits for nobody at the other end of a FIFO, and takes no terminal.
@@ -42,14 +49,14 @@ export class SearchedFile {
     }
     const stat = fstatSync(descriptor);
     if (stat.isFile() && stat.size > 0 && stat.size <= MAX_SEARCHED_BYTES)
-      return new SearchedFile(descriptor, stat.size);
+      return new SearchedFile(descriptor, stat.size, chunk);
     closeSync(descriptor);
     return undefined;
   }
 
   /** The match in the line that begins at a byte; nothing if no line begins there or it holds none. */
   async matchAt(start: number, needle: Needle): Promise<string | undefined> {
-    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    const chunk = this.#chunk;
     if (start > 0) {
       await this.#read(chunk, start - 1, 1);
       if (chunk[0] !== NEWLINE) return undefined;
@@ -74,7 +81,7 @@ export class SearchedFile {
    */
   async matches(needle: Needle, most: number, slice: TimeSlice): Promise<LineMatch[]> {
     const found: LineMatch[] = [];
-    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    const chunk = this.#chunk;
     let line = 1;
     for (let at = 0; at < this.#size && found.length < most;) {
       if (slice.isOver) await slice.pause();

@@ -1,18 +1,20 @@
 import type { Clock } from "../clock.ts";
 
-/** Longest work in one go and the pause behind it, ms: half a core at most, and a request waits 8 ms at most. */
+/** Longest work in one go, ms: what a request may have to wait for it. */
 const WORK_MS = 8;
-const PAUSE_MS = 8;
 
 /** Long work in short pieces, so that the server goes on answering in between. */
 export class TimeSlice {
   readonly #clock: Clock;
+  readonly #pauseMs: number;
   #endMs: number;
   #isStopped = false;
   #resume = () => {};
 
-  constructor(clock: Clock) {
+  /** @param pauseMs - behind 8 ms of work: 0 for what somebody waits for, 8 for what may take half a core */
+  constructor(clock: Clock, pauseMs: number) {
     this.#clock = clock;
+    this.#pauseMs = pauseMs;
     this.#endMs = clock.monotonicMs() + WORK_MS;
   }
 
@@ -24,7 +26,7 @@ export class TimeSlice {
   async pause(): Promise<void> {
     if (this.#isStopped) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#clock.after(PAUSE_MS, resolve);
+    const cancel = this.#clock.after(this.#pauseMs, resolve);
     this.#resume = () => {
       cancel();
       resolve();

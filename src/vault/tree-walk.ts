@@ -39,14 +39,15 @@ async function* walkIn(
   slice: TimeSlice,
 ): AsyncGenerator<Walked> {
   try {
-    for (const { place, dirent } of await placesIn(directory)) {
+    const dirents = await direntsIn(directory);
+    for (const place of placesOf(dirents)) {
       if (slice.isOver) await slice.pause();
       const path = prefix + place;
       if (path.length > MAX_PATH_BYTES) continue;
       if (!place.endsWith("/")) {
-        yield { path, name: dirent.name, isFile: dirent.isFile(), directory };
+        yield { path, name: place, isFile: dirents.get(place)?.isFile() === true, directory };
       } else if (depth < MAX_SEARCH_DEPTH) {
-        const below = openBelow(directory, dirent.name);
+        const below = openBelow(directory, place.slice(0, -1));
         if (below !== undefined) yield* walkIn(below, path, depth + 1, slice);
       }
     }
@@ -56,18 +57,28 @@ async function* walkIn(
 }
 
 /** What is in a folder stands where "its name and a slash" does in the order of paths: behind `a.md` for `a`. */
-async function placesIn(directory: Directory): Promise<{ place: string; dirent: Dirent }[]> {
-  const places: { place: string; dirent: Dirent }[] = [];
-  for (const dirent of await direntsIn(directory)) {
-    // Over the API it could not be named; U+FFFD stands for bytes that are no UTF-8, too.
-    if (isKeptFromSearch(dirent.name) || /[\\\uFFFD]/.test(dirent.name)) continue;
-    places.push({ place: dirent.name, dirent });
-    if (dirent.isDirectory()) places.push({ place: `${dirent.name}/`, dirent });
+function placesOf(dirents: ReadonlyMap<string, Dirent>): string[] {
+  const places: string[] = [];
+  for (const [name, dirent] of dirents) {
+    places.push(name);
+    if (dirent.isDirectory()) places.push(`${name}/`);
   }
-  return places.toSorted((a, b) => (a.place < b.place ? -1 : 1));
+  // By code unit. With a function to compare, 100,000 names would take 50 ms instead of 10.
+  return places.toSorted();
 }
 
-async function direntsIn(directory: Directory): Promise<Dirent[]> {
+/** By name. */
+async function direntsIn(directory: Directory): Promise<Map<string, Dirent>> {
+  const dirents = new Map<string, Dirent>();
+  for (const dirent of await readDirents(directory)) {
+    // Over the API it could not be named; U+FFFD stands for bytes that are no UTF-8, too.
+    if (isKeptFromSearch(dirent.name) || /[\\\uFFFD]/.test(dirent.name)) continue;
+    dirents.set(dirent.name, dirent);
+  }
+  return dirents;
+}
+
+async function readDirents(directory: Directory): Promise<Dirent[]> {
   try {
     return directory.stat().size < LARGE_DIRECTORY_BYTES
       ? readdirSync(directory.self, { withFileTypes: true })

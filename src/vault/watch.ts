@@ -15,6 +15,8 @@ export interface VaultWatchOptions {
   readonly warn: (reason: string) => void;
   /** False: look again and again, as where the system can't tell; for its tests. */
   readonly mayUseInotify?: boolean;
+  /** Folders told of by the system · default 65,536. The rest is looked at again and again. */
+  readonly maxWatches?: number;
 }
 
 /** How often the system's queue is read, ms. It holds 16,384 events by default. */
@@ -23,6 +25,10 @@ const POLL_MS = 50;
 const GATHER_MS = 100;
 /** Least time between two tellings while there is much to tell, ms. */
 const TELL_EVERY_MS = 250;
+/** Between pieces of work, ms: half a core at most. */
+const PAUSE_MS = 8;
+/** Folders told of by the system; a user has some 100,000 watches for all programs. */
+const MAX_WATCHES = 65_536;
 /** Names that wait to be looked at; beyond, everything is looked at. */
 const MAX_DIRTY_NAMES = 20_000;
 /** Everything is looked at again after this, in case an event never came (network file systems, `mmap`), ms. */
@@ -70,14 +76,15 @@ export class VaultWatch {
   /** Settles when the vault has been seen once: changes from then on are told. */
   readonly ready: Promise<void> = this.#ready.promise;
 
-  constructor({ root, clock, changed, warn, mayUseInotify = true }: VaultWatchOptions) {
+  constructor({ root, clock, changed, warn, ...options }: VaultWatchOptions) {
+    const { mayUseInotify = true, maxWatches = MAX_WATCHES } = options;
     this.#clock = clock;
-    this.#slice = new TimeSlice(clock);
+    this.#slice = new TimeSlice(clock, PAUSE_MS);
     this.#changed = changed;
     this.#warn = warn;
     this.#inotify = mayUseInotify && root.pins ? Inotify.open() : undefined;
     if (this.#inotify === undefined) this.#warnOnce("the system does not tell of changes here");
-    this.#picture = new Picture(root, this.#inotify, () => clock.wallMs());
+    this.#picture = new Picture(root, this.#inotify, maxWatches, () => clock.wallMs());
     this.#lookStartedMs = clock.monotonicMs();
     this.#poll();
     this.#start();
@@ -172,7 +179,7 @@ export class VaultWatch {
 
   async #work(): Promise<void> {
     try {
-      this.#slice = new TimeSlice(this.#clock);
+      this.#slice = new TimeSlice(this.#clock, PAUSE_MS);
       while (!this.#isStopped && (await this.#step(this.#slice))) {
         if (this.#slice.isOver) await this.#slice.pause();
         if (this.#clock.monotonicMs() - this.#toldMs >= TELL_EVERY_MS) this.#tell();
@@ -210,7 +217,7 @@ export class VaultWatch {
     if (isFull) this.#warnOnce("there are too many files; not all are watched");
     if (unwatched > 0) {
       this.#warnOnce(
-        "there are more folders than fs.inotify.max_user_watches allows; changes are seen late",
+        "there are more folders than can be watched (fs.inotify.max_user_watches); changes are seen late",
       );
     }
     const nowMs = this.#clock.monotonicMs();

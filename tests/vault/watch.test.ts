@@ -42,12 +42,13 @@ class Watched implements AsyncDisposable {
   readonly #root: Root;
   readonly watch: VaultWatch;
 
-  constructor(path: string, mayUseInotify = true, clock: Clock = systemClock) {
+  constructor(path: string, mayUseInotify = true, clock: Clock = systemClock, maxWatches = 65_536) {
     this.#root = Root.open(path);
     this.watch = new VaultWatch({
       root: this.#root,
       clock,
       mayUseInotify,
+      maxWatches,
       warn: (reason) => this.warnings.push(reason),
       changed: ({ changes, resync }) => {
         this.frames++;
@@ -284,6 +285,16 @@ describe("VaultWatch", () => {
     expect(watched.told.length).toBeLessThan(3000);
     rmSync(join(vault, "many/7"));
     await watched.has("removed many/7");
+  });
+
+  test("more folders than can be watched: the owner is told, and changes are seen all the same", async () => {
+    for (let i = 0; i < 20; i++) mkdirSync(join(vault, `${i}`));
+    await using watched = new Watched(vault, true, systemClock, 5);
+    await watched.watch.ready;
+    expect(watched.warnings).toEqual([expect.stringContaining("max_user_watches")]);
+    for (let i = 0; i < 20; i++) write(`${i}/f.md`);
+    for (let i = 0; i < 20; i++) await watched.has(`created ${i}/f.md`);
+    expect(watched.watch.size.watches).toBe(5);
   });
 
   test("a folder that is swapped for a link all the time never leads out", async () => {

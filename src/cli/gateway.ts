@@ -109,13 +109,14 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
   );
   const attach = new Attach({ authenticator, lockOut, sessions, clock, log, version: VERSION });
   const startedMs = clock.monotonicMs();
+  const search = vault.searcher({ clock, ripgrep: findRipgrep(env["PATH"], config.vault.path) });
   const app = createApp({
     authenticator,
     lockOut,
     attach,
     log,
     vault,
-    search: vault.searcher({ clock, ripgrep: findRipgrep(env["PATH"], config.vault.path) }),
+    search,
     maxFileBytes: config.vault.maxFileBytes,
     clock,
     hasSession: (name) => config.sessions.has(name),
@@ -172,7 +173,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
       lockOut[Symbol.dispose]();
       await server.stop(true);
       await closed;
-      await watch[Symbol.asyncDispose]();
+      await Promise.all([watch[Symbol.asyncDispose](), search[Symbol.asyncDispose]()]);
       vault.close();
     },
   };

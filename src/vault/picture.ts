@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { accessSync, constants, readdirSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import type { ChangeSet } from "./change-set.ts";
 import type { Directory } from "./directory.ts";
@@ -257,7 +257,8 @@ export class Picture {
     const mayAdd = this.#byWatch.size < this.#maxWatches;
     const watch = mayAdd ? this.#watches.add(directory.self) : undefined;
     if (watch === undefined) {
-      this.unwatched++;
+      // What may not be read may not be watched, and there is nothing to be told of it.
+      if (isReadable(directory)) this.unwatched++;
       return;
     }
     // A directory that was moved keeps its watch: whoever had it before has lost it.
@@ -306,6 +307,15 @@ function namesOf(folder: Folder): string[] {
 /** The path of something in a folder. */
 export function pathIn(folder: Folder, name: string): string {
   return folder.parent === undefined ? name : `${namesOf(folder).join("/")}/${name}`;
+}
+
+function isReadable(directory: Directory): boolean {
+  try {
+    accessSync(directory.self, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Names that are no UTF-8 come mangled; they are not found then, and so left out. */

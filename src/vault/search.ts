@@ -61,9 +61,11 @@ export interface SearchParts {
  *
  * If there are more matches than asked for, at least half of the answer is names, if there are so many.
  */
-export class Search {
+export class Search implements AsyncDisposable {
   readonly #parts: SearchParts;
   readonly #slots = new Slots(MAX_RUNNING, MAX_WAITING);
+  readonly #closing = new AbortController();
+  readonly #running = new Set<Promise<Found>>();
 
   constructor(parts: SearchParts) {
     this.#parts = parts;
@@ -78,13 +80,27 @@ export class Search {
     const limit = options.limit ?? DEFAULT_MATCHES;
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_MATCHES)
       throw new VaultError("bad_query", `Cannot search: expected "limit" from 1 to ${MAX_MATCHES}`);
-    options.signal?.throwIfAborted();
-    using _ = await this.#slots.take(options.signal);
+    const signals = options.signal === undefined ? [] : [options.signal];
+    const signal = AbortSignal.any([this.#closing.signal, ...signals]);
+    signal.throwIfAborted();
+    using _ = await this.#slots.take(signal);
+    signal.throwIfAborted();
     this.#parts.root.assertThere();
-    const run = new Run(this.#parts, needle, limit, options);
-    const found = await run.find();
-    options.signal?.throwIfAborted();
-    return found;
+    const run = new Run(this.#parts, needle, limit, { ...options, signal }).find();
+    this.#running.add(run);
+    try {
+      const found = await run;
+      signal.throwIfAborted();
+      return found;
+    } finally {
+      this.#running.delete(run);
+    }
+  }
+
+  /** Ends all searches: the root may be closed then. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled(this.#running);
   }
 }
 

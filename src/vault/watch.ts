@@ -9,7 +9,10 @@ export interface VaultWatchOptions {
   /** Stays open while it is watched. */
   readonly root: Root;
   readonly clock: Clock;
-  /** Told from time to time of all that has happened since the last time; never of nothing. */
+  /**
+   * Told from time to time of all that has happened since the last time; never of nothing. First of a `resync`, when the
+   * vault has been seen once: what has changed before is not known.
+   */
   readonly changed: (changes: VaultChanges) => void;
   /** Told, once each, of what keeps the watch from being complete, in words for the owner. */
   readonly warn: (reason: string) => void;
@@ -68,6 +71,7 @@ export class VaultWatch {
   #toldMs = Number.NEGATIVE_INFINITY;
   #lookStartedMs = 0;
   #isLooking = true;
+  #isFirst = true;
   #mustLookAgain = false;
   /** Not before this is everything looked at again, however much is lost. */
   #restUntilMs = 0;
@@ -211,7 +215,13 @@ export class VaultWatch {
   /** Everything has been looked at once. */
   #looked(): void {
     this.#isLooking = false;
-    this.#ready.resolve();
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      // Whoever read the vault before that can't know what has changed since.
+      this.#changes.lose();
+      this.#tell();
+      this.#ready.resolve();
+    }
     const { isFull, unwatched } = this.#picture;
     this.#picture.unwatched = 0;
     if (isFull) this.#warnOnce("there are too many files; not all are watched");

@@ -47,7 +47,7 @@ export async function benchWatch(
     descriptors = readdirSync("/proc/self/fd").length - before;
     if (watch.size.entries !== FILES + FOLDERS) verdicts.fail();
     for (let i = 0; i < Math.ceil(CHANGES / rounds); i++) {
-      const path = noteAt((i * 7919 + round) % FILES);
+      const path = noteAt((i * 7919 + round + 1) % FILES);
       const told = new Promise<number>((resolve) => (waiting = { path, told: resolve }));
       const changedMs = performance.now();
       writeFileSync(join(vault, path), `changed ${i} in ${round}`);

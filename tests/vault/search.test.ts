@@ -348,12 +348,28 @@ describe("Search", () => {
     const search = new Search({ root, clock: systemClock });
     const leaving = new AbortController();
     const running = Array.from({ length: 9 }, () => search.find("needle"));
-    const gone = search.find("needle", { signal: leaving.signal });
-    await expect(search.find("needle")).rejects.toMatchObject({ code: "overloaded", status: 503 });
+    const others = Promise.allSettled([
+      search.find("needle", { signal: leaving.signal }),
+      search.find("needle"),
+    ]);
     leaving.abort(new Error("gone"));
-    await expect(gone).rejects.toThrow("gone");
+    expect(await others).toMatchObject([
+      { status: "rejected", reason: { message: "gone" } },
+      { status: "rejected", reason: { code: "overloaded", status: 503 } },
+    ]);
     for (const { matches } of await Promise.all(running)) expect(matches.length).toBe(100);
     expect((await search.find("needle", { limit: 1 })).matches.length).toBe(1);
+  });
+
+  test("when it is closed, what runs and what waits ends, and nothing is open", async () => {
+    for (let i = 0; i < 2000; i++) put(`${i}.md`, "nothing here\n".repeat(100));
+    const before = descriptors();
+    const search = new Search({ root, clock: systemClock, ripgrep: RIPGREP });
+    const finding = Promise.allSettled(Array.from({ length: 5 }, () => search.find("needle")));
+    await search[Symbol.asyncDispose]();
+    expect(descriptors()).toBe(before);
+    for (const { status } of await finding) expect(status).toBe("rejected");
+    await expect(search.find("needle")).rejects.toThrow();
   });
 
   test("the server goes on while a large vault is searched", async () => {

@@ -61,6 +61,9 @@ class Watched implements AsyncDisposable {
   static async start(path = vault, mayUseInotify = true): Promise<Watched> {
     const watched = new Watched(path, mayUseInotify);
     await watched.watch.ready;
+    // What every watch begins with.
+    expect({ resyncs: watched.resyncs, told: watched.told }).toEqual({ resyncs: 1, told: [] });
+    watched.resyncs = 0;
     return watched;
   }
 

@@ -1,10 +1,13 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { AttachClient, attach, type Frame } from "../support/attach-client.ts";
 import { BEARER, testGateway, TOKEN } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
+
+// Waits for what comes, however slow the machine.
+setDefaultTimeout(60_000);
 
 /** Changes that a client was told of, `kind path`. */
 function changesOf(client: AttachClient): string[] {

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { systemClock } from "../../src/cli/clock.ts";
 import { type Found, Search, type SearchOptions } from "../../src/vault/search.ts";
 import { Root } from "../../src/vault/walk.ts";
@@ -19,6 +19,9 @@ import { tempDir } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
 
 const RIPGREP = Bun.which("rg") ?? undefined;
+
+// Waits for what comes, however slow the machine: a time limit would tell of the machine.
+setDefaultTimeout(60_000);
 
 let dir: ReturnType<typeof tempDir>;
 let vault: string;
@@ -235,7 +238,7 @@ describe.each(engines)("Search, $name", ({ ripgrep }) => {
   });
 
   test("a search that nobody waits for ends, with the process it started, and holds nothing open", async () => {
-    for (let i = 0; i < 3000; i++) put(`${i % 30}/${i}.md`, "nothing here\n".repeat(200));
+    for (let i = 0; i < 1000; i++) put(`${i % 30}/${i}.md`, "nothing here\n".repeat(500));
     const before = descriptors();
     for (const afterMs of [0, 1, 5, 20]) {
       const controller = new AbortController();
@@ -274,9 +277,9 @@ describe.each(engines)("Search, $name", ({ ripgrep }) => {
       const found = await find("needle");
       expect(JSON.stringify(found)).not.toContain("SECRET");
       isSeen ||= found.matches.length > 0;
-      if (performance.now() > endMs + 15_000) throw new Error("never found what is there");
+      if (performance.now() > endMs + 40_000) throw new Error("never found what is there");
     }
-  }, 30_000);
+  });
 
   test("the root renamed away and another in its place: the first is searched", async () => {
     put("a.md", "needle");
@@ -373,8 +376,8 @@ describe("Search", () => {
   });
 
   test("the server goes on while a large vault is searched", async () => {
-    for (let i = 0; i < 5000; i++)
-      put(`${i % 50}/${i}.md`, "nothing to be found here\n".repeat(100));
+    for (let i = 0; i < 2000; i++)
+      put(`${i % 50}/${i}.md`, "nothing to be found here\n".repeat(500));
     let turns = 0;
     const search = new Search({ root, clock: systemClock }).find("needle");
     const done = { yes: false };

@@ -1,5 +1,6 @@
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readlinkSync,
@@ -10,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { systemClock } from "../../src/cli/clock.ts";
 import type { Clock } from "../../src/clock.ts";
 import type { VaultChange } from "../../src/vault/change-set.ts";
@@ -19,6 +20,9 @@ import { VaultWatch } from "../../src/vault/watch.ts";
 import { swap } from "../support/swapper.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
+
+// Waits for what comes, however slow the machine: a time limit would tell of the machine.
+setDefaultTimeout(60_000);
 
 let dir: ReturnType<typeof tempDir>;
 let vault: string;
@@ -226,11 +230,11 @@ describe.each([
 });
 
 /** Descriptors of this process for the test's folder and for inotify: others come and go with the test runner. */
-function descriptors(): number {
+function descriptors(path = dir.path): number {
   return readdirSync("/proc/self/fd").filter((descriptor) => {
     try {
       const target = readlinkSync(`/proc/self/fd/${descriptor}`);
-      return target.startsWith(dir.path) || target.includes("inotify");
+      return target.startsWith(path) || target.includes("inotify");
     } catch {
       return false;
     }
@@ -317,32 +321,36 @@ describe("VaultWatch", () => {
       }
     }
     expect((await watched.settled()).filter((line) => line.includes("SECRET"))).toEqual([]);
-  }, 30_000);
+  });
 
   test("50,000 files in 5,000 folders: one descriptor, and the server goes on", async () => {
+    // In memory where that can be had: making and removing so many is most of the work.
+    using shm = existsSync("/dev/shm") ? tempDir("/dev/shm") : tempDir();
+    const large = shm.path;
     for (let i = 0; i < 5000; i++) {
-      const folder = join(vault, `${i % 50}`, `${i}`);
+      const folder = join(large, `${i % 50}`, `${i}`);
       mkdirSync(folder, { recursive: true });
       for (let n = 0; n < 10; n++) writeFileSync(join(folder, `${n}.md`), "");
     }
-    const before = descriptors();
-    await using watched = new Watched(vault);
+    const count = () => descriptors(large);
+    const before = count();
+    await using watched = new Watched(large);
     let turns = 0;
     const seen = { ready: false };
     void watched.watch.ready.then(() => (seen.ready = true));
     let most = 0;
     while (!seen.ready) {
       turns++;
-      most = Math.max(most, descriptors());
+      most = Math.max(most, count());
       await Bun.sleep(1);
     }
     // Read in one go this would be a handful of turns.
     expect(turns).toBeGreaterThan(20);
     // The root, inotify, and one walk.
     expect(most - before).toBeLessThanOrEqual(4);
-    expect(watched.watch.size.entries).toBe(55_053);
+    expect(watched.watch.size.entries).toBe(55_050);
     expect(watched.warnings).toEqual([]);
-    write("49/4999/9.md", "new");
+    writeFileSync(join(large, "49/4999/9.md"), "new");
     await watched.has("changed 49/4999/9.md");
-  }, 120_000);
+  }, 300_000);
 });

@@ -8,7 +8,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "clock.ts": [],
   auth: [],
   log: [],
-  vault: [],
+  vault: ["clock.ts"],
   limit: ["clock.ts"],
   config: ["auth", "limit", "log"],
   agent: ["auth", "clock.ts", "log"],

@@ -1,6 +1,6 @@
 import { type Admission, Connection } from "./connection.ts";
 import type { AttachParts } from "./parts.ts";
-import { LIMITS } from "./protocol.ts";
+import { LIMITS, type VaultChange, type VaultFrame } from "./protocol.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
 /** All sockets of `/attach`. */
@@ -37,6 +37,14 @@ export class Attach {
   /** Closes the sockets whose tokens are no longer good. */
   revalidate(): void {
     for (const connection of this.#connections) connection.revalidate();
+  }
+
+  /** Tells all who may know what has changed in the vault. */
+  tellVaultChanges(changes: readonly VaultChange[], resync: boolean): void {
+    if (this.#connections.size === 0) return;
+    const frame: VaultFrame = { type: "vault", changes, ...(resync && { resync }) };
+    const text = JSON.stringify(frame);
+    for (const connection of this.#connections) connection.tellVaultChanges(text);
   }
 
   /** Closes all sockets with 1001. */

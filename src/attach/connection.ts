@@ -14,6 +14,7 @@ import {
   LIMITS,
   PROTOCOL_VERSION,
   type ResponseFrame,
+  type VaultFrame,
 } from "./protocol.ts";
 
 /** What is known of a socket before it is opened. */
@@ -43,6 +44,12 @@ const OPEN_TIMEOUT_MS = 15_000;
 /** Pings of a peer that has not authenticated: none is needed in five seconds. */
 const MAX_EARLY_PINGS = 8;
 
+const VAULT_RESYNC = JSON.stringify({
+  type: "vault",
+  changes: [],
+  resync: true,
+} satisfies VaultFrame);
+
 /**
  * One socket, from its upgrade to its end. All steps are synchronous and in the order of the frames; only `attached`
  * may have to wait for the agent's process, and frames wait with it.
@@ -66,6 +73,7 @@ export class Connection {
   #earlyPings = 0;
   #commands: SlidingWindow | undefined;
   #feed: EventFeed | undefined;
+  #hasMissedVault = false;
 
   constructor(parts: AttachParts, admission: Admission) {
     this.#parts = parts;
@@ -116,6 +124,23 @@ export class Connection {
 
   drained(): void {
     this.#feed?.drain();
+    if (this.#hasMissedVault) this.tellVaultChanges(VAULT_RESYNC);
+  }
+
+  /**
+   * Not queued for a slow reader: what it missed becomes one `resync` when it has caught up.
+   *
+   * @param frame - a `vault` frame
+   */
+  tellVaultChanges(frame: string): void {
+    if (this.#state !== "attached" || !mayKnowVault(this.#principal)) return;
+    if ((this.#socket?.getBufferedAmount() ?? 0) > LIMITS.maxUnreadForVaultBytes) {
+      this.#hasMissedVault = true;
+      return;
+    }
+    const sent = this.#sendText(this.#hasMissedVault ? VAULT_RESYNC : frame);
+    this.#hasMissedVault = false;
+    if (sent === "full") this.#feed?.fill();
   }
 
   closed(): void {
@@ -336,4 +361,10 @@ const MAX_TIMER_MS = 86_400_000;
 /** `attach` may do everything on the socket, `prompt` may talk and read. */
 export function mayAttach({ scopes }: Principal): boolean {
   return scopes.has("attach") || scopes.has("prompt");
+}
+
+/** Names of files are for those who may read them; `prompt` alone does not say so. */
+function mayKnowVault(principal: Principal | undefined): boolean {
+  const scopes = principal?.scopes;
+  return scopes !== undefined && (scopes.has("attach") || scopes.has("vault:read"));
 }

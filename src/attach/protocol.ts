@@ -31,6 +31,8 @@ export const LIMITS = {
   maxFrameBytes: 1024 * 1024,
   /** Frames in a minute, from one socket. */
   commandsPerMinute: 120,
+  /** A reader for whom more than this waits is told of the vault's changes later, as one `resync`; bytes. */
+  maxUnreadForVaultBytes: 64 * 1024,
   /** What may wait for a slow reader, bytes. */
   maxUnreadBytes: 8 * 1024 * 1024,
 } as const;
@@ -71,6 +73,21 @@ export interface EventFrame {
   readonly event: { readonly type: string; readonly [field: string]: unknown };
 }
 
+/** What has changed in the vault, whoever did it; for tokens with `attach` or `vault:read`. */
+export interface VaultFrame {
+  readonly type: "vault";
+  /** Removed ones first, then by path; each path once. */
+  readonly changes: readonly VaultChange[];
+  /** More has changed than is listed: read anew what is shown. Absent otherwise. */
+  readonly resync?: true;
+}
+
+export interface VaultChange {
+  /** Of a file, a folder or a link, below the vault. */
+  readonly path: string;
+  readonly kind: "created" | "changed" | "removed";
+}
+
 export interface ResponseFrame {
   readonly type: "response";
   /** The command's own, if it had one. */
@@ -100,4 +117,5 @@ export interface ErrorFrame {
   readonly retryAfterSeconds?: number;
 }
 
-export type ServerFrame = AuthOkFrame | AttachedFrame | EventFrame | ResponseFrame | ErrorFrame;
+export type ServerFrame =
+  AuthOkFrame | AttachedFrame | EventFrame | VaultFrame | ResponseFrame | ErrorFrame;

@@ -18,6 +18,8 @@ import type { Log } from "../log/log.ts";
 import { imageReader } from "../vault/image.ts";
 import { Vault } from "../vault/vault.ts";
 import { EXIT_USAGE, Exit } from "./exit.ts";
+import { findRipgrep } from "./ripgrep.ts";
+import { watchVault } from "./vault-watch.ts";
 import { VERSION } from "./version.ts";
 
 export interface GatewayOptions {
@@ -107,12 +109,14 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
   );
   const attach = new Attach({ authenticator, lockOut, sessions, clock, log, version: VERSION });
   const startedMs = clock.monotonicMs();
+  const search = vault.searcher({ clock, ripgrep: findRipgrep(env["PATH"], config.vault.path) });
   const app = createApp({
     authenticator,
     lockOut,
     attach,
     log,
     vault,
+    search,
     maxFileBytes: config.vault.maxFileBytes,
     clock,
     hasSession: (name) => config.sessions.has(name),
@@ -144,6 +148,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     idleTimeout: 30,
   });
 
+  const watch = watchVault(vault, attach, clock, log);
   // Known before the first client comes, in most cases.
   void models.choose();
 
@@ -168,6 +173,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
       lockOut[Symbol.dispose]();
       await server.stop(true);
       await closed;
+      await Promise.all([watch[Symbol.asyncDispose](), search[Symbol.asyncDispose]()]);
       vault.close();
     },
   };

@@ -24,9 +24,10 @@ import {
 import { health } from "./routes/health.ts";
 import { home } from "./routes/home.ts";
 import { moveFile } from "./routes/move.ts";
+import { searchVault, type SearchRouteOptions } from "./routes/search.ts";
 import { type Status, status } from "./routes/status.ts";
 
-export interface AppParts extends Omit<FileRoutesOptions, "callerOf"> {
+export interface AppParts extends Omit<FileRoutesOptions & SearchRouteOptions, "callerOf"> {
   readonly authenticator: Authenticator;
   readonly lockOut: LockOut;
   readonly attach: Attach;
@@ -66,6 +67,7 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
     DELETE: [["vault:write"], deleteFile(files)],
   });
   route("/api/move", { POST: [["vault:write"], moveFile(files)] });
+  route("/api/search", { GET: [["vault:read"], searchVault(files)] });
   route("/attach", { GET: ["own", attachRoute(parts)] });
 
   app.notFound(pipeline((c) => problem(c.env, "not_found")));

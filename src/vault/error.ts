@@ -12,6 +12,8 @@ export const VAULT_STATUS = {
   permission: 403,
   /** A path that no file can have. */
   bad_path: 400,
+  /** A text that can not be searched for. */
+  bad_query: 400,
   not_found: 404,
   is_a_directory: 409,
   not_a_directory: 409,

@@ -9,8 +9,10 @@ import type { OpenFile } from "./open-file.ts";
 import { parsePath, type VaultPath } from "./path.ts";
 import { type Entry, type OpenOptions, Reader, statEntry } from "./reading.ts";
 import { remove, type RemoveOptions } from "./removing.ts";
+import { Search, type SearchParts } from "./search.ts";
 import { sweep } from "./sweep.ts";
 import { Root } from "./walk.ts";
+import { VaultWatch, type VaultWatchOptions } from "./watch.ts";
 import { writeFile, type WriteOptions, type Written } from "./writing.ts";
 
 export interface VaultOptions {
@@ -141,6 +143,16 @@ export class Vault {
       remove(this.#root, parsed, options, this.#wallMs(), gate),
     );
     return names?.join("/");
+  }
+
+  /** What searches the vault; a few at a time, so one for all callers. */
+  searcher(parts: Omit<SearchParts, "root">): Search {
+    return new Search({ ...parts, root: this.#root });
+  }
+
+  /** Tells of changes in the vault until it is disposed of; before the vault is closed. */
+  watch(options: Omit<VaultWatchOptions, "root">): VaultWatch {
+    return new VaultWatch({ ...options, root: this.#root });
   }
 
   close(): void {

@@ -5,13 +5,15 @@ import { benchHttp } from "./http.ts";
 import { Lab } from "./lab.ts";
 import { type BenchOptions, CannotBench, parseOptions } from "./options.ts";
 import { PINNING, pinOurselves } from "./pinning.ts";
+import { benchSearch } from "./search.ts";
 import { benchTurn } from "./turn.ts";
 import { benchUpgrades } from "./upgrades.ts";
 import { benchVault } from "./vault.ts";
 import { Verdicts } from "./verdict.ts";
+import { benchWatch } from "./watch.ts";
 
 /**
- * `bun run bench [http|files|vault|events|turn|upgrades…] [--rounds N] [--seconds S]`: what Nest costs, as ratios to something bare
+ * `bun run bench [GROUP…] [--rounds N] [--seconds S]`: what Nest costs, as ratios to something bare
  * that is measured in the same minutes on the same machine. Absolute numbers of a shared machine mean little.
  *
  * Ends with 0, with 1 if a target was missed or an answer was wrong, with 2 if it can't run.
@@ -23,6 +25,8 @@ const GROUPS: Readonly<
   http: benchHttp,
   files: benchFiles,
   vault: benchVault,
+  search: benchSearch,
+  watch: benchWatch,
   events: benchEvents,
   turn: benchTurn,
   upgrades: benchUpgrades,

@@ -43,6 +43,7 @@ test("createApp: every registered path, and every other, goes through Host, lock
     "/api/files",
     "/api/files/:path{[\\s\\S]*}",
     "/api/move",
+    "/api/search",
     "/api/status",
     "/attach",
     "/health",

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** A folder of the test's own, removed with all that is in it. */
-export function tempDir(): { readonly path: string; [Symbol.dispose](): void } {
-  const path = mkdtempSync(join(tmpdir(), "nest-test-"));
+export function tempDir(parent = tmpdir()): { readonly path: string; [Symbol.dispose](): void } {
+  const path = mkdtempSync(join(parent, "nest-test-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }

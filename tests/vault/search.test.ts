@@ -384,7 +384,7 @@ describe("Search", () => {
     void search.then(() => (done.yes = true));
     while (!done.yes) {
       turns++;
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await new Promise((resolve) => setImmediate(resolve));
     }
     // In one go it would be one or two.
     expect(turns).toBeGreaterThan(10);

@@ -9,7 +9,7 @@ import type { NestContext, RequestScope } from "../env.ts";
 import { headersFor, json } from "../headers.ts";
 import { problem, Refusal } from "../problem.ts";
 import { flag, wholeNumber } from "../query.ts";
-import { vaultPathOf } from "../vault-path.ts";
+import { vaultPathInQuery, vaultPathOf } from "../vault-path.ts";
 
 export interface FileRoutesOptions {
   readonly vault: Vault;
@@ -34,7 +34,7 @@ const FILE_HEADERS = {
 /** `GET /api/files`: a page of a folder. */
 export function listFiles({ vault, callerOf }: FileRoutesOptions) {
   return async function list(c: NestContext): Promise<Response> {
-    const page = await vault.list(c.req.query("dir") ?? "", {
+    const page = await vault.list(vaultPathInQuery(c.env, "dir") ?? "", {
       caller: callerOf(c.env),
       depth: wholeNumber(c, "depth"),
       limit: wholeNumber(c, "limit"),

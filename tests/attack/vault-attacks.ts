@@ -3,21 +3,8 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import type { Fall, Naive } from "../support/naive-files.ts";
 import { mkfifo } from "../support/vault.ts";
+import { type Operation, OPERATIONS } from "../support/vault-operations.ts";
 import { INSIDE, type World } from "../support/vault-world.ts";
-
-export const OPERATIONS = [
-  "GET",
-  "HEAD",
-  "PUT",
-  "PUT folder",
-  "DELETE",
-  "DELETE for good",
-  "move from",
-  "move to",
-  "move over",
-  "list",
-] as const;
-export type Operation = (typeof OPERATIONS)[number];
 
 /** The statuses that each operation may answer with (contract section 4, Vault paths). */
 export type Answers = Readonly<Record<Operation, readonly number[]>>;

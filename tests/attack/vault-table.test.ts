@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { BEARER, type TestGateway, testGateway } from "../support/gateway.ts";
 import { type HostileAnswer, hostileRequest } from "../support/hostile-http.ts";
 import { bytesOf, FALLS, NAIVE } from "../support/naive-files.ts";
+import { jsonOf, type Operation, OPERATIONS, sendOperation } from "../support/vault-operations.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import {
   hasSecretInside,
@@ -15,7 +16,7 @@ import {
   type World,
   worldIn,
 } from "../support/vault-world.ts";
-import { type Attack, ATTACKS, type Operation, OPERATIONS } from "./vault-attacks.ts";
+import { ATTACKS } from "./vault-attacks.ts";
 
 /**
  * Every attack through every operation, over HTTP, byte for byte. Nothing outside of the vault may be read, made,
@@ -31,65 +32,6 @@ beforeAll(() => {
   world = worldIn(nest.dir);
 });
 afterAll(() => nest[Symbol.asyncDispose]());
-
-/** The path as JSON text: what is no UTF-8 goes in as it is, and is no JSON then. */
-function jsonOf({ json }: Attack, path: string): Buffer {
-  if (json !== undefined) return Buffer.from(json);
-  const bytes = bytesOf(path);
-  const text = bytes.toString();
-  if (Buffer.from(text).equals(bytes)) return Buffer.from(JSON.stringify(text));
-  return Buffer.concat([Buffer.from('"'), bytes, Buffer.from('"')]);
-}
-
-/** The path as a parameter of the query, each byte escaped. */
-function queryOf(json: Buffer): string {
-  const text = json.toString("latin1");
-  if (text.includes("\\ud")) return "%ed%a0%80";
-  const bytes = Buffer.from(json.toString()).equals(json)
-    ? Buffer.from(JSON.parse(json.toString()) as string)
-    : json.subarray(1, -1);
-  return bytes.toHex().replaceAll(/../g, "%$&");
-}
-
-function send(operation: Operation, path: string, json: Buffer): Promise<HostileAnswer> {
-  const ask = (method: string, target: string, body: string | Buffer = "", type?: string) =>
-    hostileRequest(nest.port, {
-      method,
-      target: `/api/${target}`,
-      headers: { ...BEARER, ...(type !== undefined && { "Content-Type": type }) },
-      body,
-    });
-  const move = (...parts: (string | Buffer)[]) =>
-    ask(
-      "POST",
-      "move",
-      Buffer.concat(parts.map((part) => Buffer.from(part as string))),
-      "application/json",
-    );
-  switch (operation) {
-    case "GET":
-    case "HEAD":
-      return ask(operation, `files/${path}`);
-    case "PUT":
-      return ask("PUT", `files/${path}`, "planted");
-    case "PUT folder":
-      return ask("PUT", `files/${path}/`);
-    case "DELETE":
-      return ask("DELETE", `files/${path}`);
-    case "DELETE for good": {
-      const mark = path.includes("?") ? "&" : "?";
-      return ask("DELETE", `files/${path}${mark}permanent=true&recursive=true`);
-    }
-    case "move from":
-      return move('{"from":', json, ',"to":"moved"}');
-    case "move to":
-      return move('{"from":"sub/inner.md","to":', json, "}");
-    case "move over":
-      return move('{"from":"sub/inner.md","overwrite":true,"to":', json, "}");
-    case "list":
-      return ask("GET", `files?hidden=true&depth=9&dir=${queryOf(json)}`);
-  }
-}
 
 /** What no answer may hold, whatever was asked. */
 function assertTellsNothing({ head, body }: HostileAnswer, path: string, json: Buffer): void {
@@ -119,8 +61,8 @@ describe("the vault over HTTP", () => {
           const before = outsideState(world);
           const inside = insideState(world);
           const path = typeof attack.path === "string" ? attack.path : attack.path(world);
-          const json = jsonOf(attack, path);
-          const answer = await send(operation, path, json);
+          const json = jsonOf(path, attack.json);
+          const answer = await sendOperation(nest.port, operation, path, json);
           assertTellsNothing(answer, path, json);
           expect([operation, outsideState(world)]).toEqual([operation, before]);
           expect([operation, hasSecretInside(world)]).toEqual([operation, false]);

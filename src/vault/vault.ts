@@ -74,7 +74,7 @@ export class Vault {
     { caller, ...options }: CallOptions & OpenOptions = {},
   ): OpenFile | Promise<OpenFile> {
     return this.#run("read", path, caller, "read", (parsed, gate) =>
-      this.#reader.open(path, parsed, gate, options),
+      this.#reader.open(parsed, gate, options),
     );
   }
 
@@ -84,7 +84,7 @@ export class Vault {
     { caller, maxBytes }: CallOptions & { readonly maxBytes: number },
   ): Uint8Array<ArrayBuffer> {
     return this.#run("read", path, caller, "read", (parsed, gate) =>
-      this.#reader.readNow(path, parsed, gate, maxBytes),
+      this.#reader.readNow(parsed, gate, maxBytes),
     );
   }
 

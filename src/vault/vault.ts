@@ -69,11 +69,8 @@ export class Vault {
    *
    * @returns to be closed, unless its body is taken
    */
-  open(
-    path: string,
-    { caller, ...options }: CallOptions & OpenOptions = {},
-  ): OpenFile | Promise<OpenFile> {
-    return this.#run("read", path, caller, "read", (parsed, gate) =>
+  open(path: string, options: CallOptions & OpenOptions = {}): OpenFile | Promise<OpenFile> {
+    return this.#run("read", path, options.caller, "read", (parsed, gate) =>
       this.#reader.open(parsed, gate, options),
     );
   }

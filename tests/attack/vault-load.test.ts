@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -184,11 +185,13 @@ describe("broken off", () => {
   }, 60_000);
 
   test("large files that nobody waits for any more are not hashed to their end: others get their turn", async () => {
-    // Hashing it takes about a second, and as it is new its ETag is not remembered.
+    // Hashing it takes about a second, and as somebody keeps changing it its ETag is not remembered.
     const descriptor = openSync(join(vault, "new.bin"), "w");
     ftruncateSync(descriptor, 1.5 * 1024 * MIB);
     closeSync(descriptor);
     writeFileSync(join(vault, "other.bin"), Buffer.alloc(MIB));
+    const changing = setInterval(() => utimesSync(join(vault, "new.bin"), 1, 1), 200);
+    using _ = { [Symbol.dispose]: () => clearInterval(changing) };
     const before = nest.descriptors;
     const sockets = Array.from({ length: 200 }, () => {
       const socket = connect(nest.port, "127.0.0.1").on("error", () => {});

@@ -58,7 +58,13 @@ export function readFile({ vault, clock, callerOf }: FileRoutesOptions) {
   return function read(c: NestContext): Response | Promise<Response> {
     const scope = c.env;
     const path = vaultPathOf(scope, PREFIX);
-    const opened = vault.open(path, { caller: callerOf(scope) });
+    const opened = vault.open(path, {
+      caller: callerOf(scope),
+      // Made when it is asked for: only what has to be hashed needs one.
+      get signal() {
+        return scope.request.signal;
+      },
+    });
     return opened instanceof Promise
       ? opened.then((file) => answer(scope, path, file, clock))
       : answer(scope, path, opened, clock);

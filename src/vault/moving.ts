@@ -115,9 +115,10 @@ function moveFile(
   to: string,
   wallMs: number,
 ): void {
-  if (placeNew(source.at(from), target.at(to)) === "moved") return;
-  const moved = target.lstatIfAny(to);
+  // The folder comes first: if it can't be had, nothing has been done.
   withUnfinished(root, (folder) => {
+    if (placeNew(source.at(from), target.at(to)) === "moved") return;
+    const moved = target.lstatIfAny(to);
     const taken = folder.at(unguessable());
     try {
       renameSync(source.at(from), taken);

@@ -8,9 +8,6 @@ import { LargeFile, type OpenFile, SmallFile } from "./open-file.ts";
 import type { VaultPath } from "./path.ts";
 import { MET_LINK, type Root } from "./walk.ts";
 
-/** Paths known to have been files, by their names: a look less for what is read often. */
-const MAX_KNOWN = 2048;
-
 /** What is known of a name without opening it. */
 export interface Entry {
   readonly type: "file" | "dir";
@@ -61,7 +58,6 @@ export interface OpenOptions {
 export class Reader {
   readonly #root: Root;
   readonly #etags: Etags;
-  readonly #known = new Set<string>();
 
   constructor(root: Root, etags: Etags) {
     this.#root = root;
@@ -69,17 +65,11 @@ export class Reader {
   }
 
   /**
-   * @param text - the path as it was given
    * @returns at once for small files and known large ones; else when the file has been hashed, since the ETag goes out
    * before the first byte
    */
-  open(
-    text: string,
-    path: VaultPath,
-    gate: Gate,
-    options: OpenOptions,
-  ): OpenFile | Promise<OpenFile> {
-    const { descriptor, stats } = this.#openFile(text, path, gate);
+  open(path: VaultPath, gate: Gate, options: OpenOptions): OpenFile | Promise<OpenFile> {
+    const { descriptor, stats } = this.#openFile(path, gate);
     let isKept = false;
     try {
       if (stats.size <= SMALL_BYTES) {
@@ -101,8 +91,8 @@ export class Reader {
    *
    * @throws {VaultError} `too_large`
    */
-  readNow(text: string, path: VaultPath, gate: Gate, maxBytes: number): Uint8Array<ArrayBuffer> {
-    const { descriptor, stats } = this.#openFile(text, path, gate);
+  readNow(path: VaultPath, gate: Gate, maxBytes: number): Uint8Array<ArrayBuffer> {
+    const { descriptor, stats } = this.#openFile(path, gate);
     try {
       if (stats.size > maxBytes) throw new VaultError("too_large", `more than ${maxBytes} bytes`);
       return readWhole(descriptor, stats.size);
@@ -112,18 +102,15 @@ export class Reader {
   }
 
   /** @returns a descriptor of a regular file, to be closed by the caller */
-  #openFile(text: string, path: VaultPath, gate: Gate): { descriptor: number; stats: Stats } {
+  #openFile(path: VaultPath, gate: Gate): { descriptor: number; stats: Stats } {
     if (path.names.length === 0) throw isAFolder();
     const descriptor = this.#root.withParent(path.names, (directory, name, names) => {
       gate(names);
-      return this.#openOrdinary(text, directory, name);
+      return this.#openOrdinary(directory, name);
     });
     try {
       const stats = fstatSync(descriptor);
-      if (!stats.isFile()) {
-        this.#known.delete(text);
-        throw stats.isDirectory() ? isAFolder() : specialFile();
-      }
+      if (!stats.isFile()) throw stats.isDirectory() ? isAFolder() : specialFile();
       assertFolderIfMeant(path, stats);
       return { descriptor, stats };
     } catch (error) {
@@ -132,15 +119,14 @@ export class Reader {
     }
   }
 
-  /** Nothing but a file is opened, unless it is swapped for something else in the moment between. */
-  #openOrdinary(text: string, directory: Directory, name: string): number | typeof MET_LINK {
-    if (!this.#known.has(text)) {
-      const stats = directory.lstat(name);
-      if (stats.isSymbolicLink()) return MET_LINK;
-      if (assertOrdinary(stats) === "dir") throw isAFolder();
-      if (this.#known.size >= MAX_KNOWN) this.#known.clear();
-      this.#known.add(text);
-    }
+  /**
+   * Nothing but a file is opened, unless it is swapped for something else in the moment between. Not to be skipped for
+   * what was a file before: to open a FIFO wakes its writer, to open a device may do anything.
+   */
+  #openOrdinary(directory: Directory, name: string): number | typeof MET_LINK {
+    const stats = directory.lstat(name);
+    if (stats.isSymbolicLink()) return MET_LINK;
+    if (assertOrdinary(stats) === "dir") throw isAFolder();
     return openToRead(directory, name);
   }
 

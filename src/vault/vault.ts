@@ -71,12 +71,9 @@ export class Vault {
    *
    * @returns to be closed, unless its body is taken
    */
-  open(
-    path: string,
-    { caller, ...options }: CallOptions & OpenOptions = {},
-  ): OpenFile | Promise<OpenFile> {
-    return this.#run("read", path, caller, "read", (parsed, gate) =>
-      this.#reader.open(path, parsed, gate, options),
+  open(path: string, options: CallOptions & OpenOptions = {}): OpenFile | Promise<OpenFile> {
+    return this.#run("read", path, options.caller, "read", (parsed, gate) =>
+      this.#reader.open(parsed, gate, options),
     );
   }
 
@@ -86,7 +83,7 @@ export class Vault {
     { caller, maxBytes }: CallOptions & { readonly maxBytes: number },
   ): Uint8Array<ArrayBuffer> {
     return this.#run("read", path, caller, "read", (parsed, gate) =>
-      this.#reader.readNow(path, parsed, gate, maxBytes),
+      this.#reader.readNow(parsed, gate, maxBytes),
     );
   }
 

@@ -33,7 +33,7 @@ const RENAME_EXCHANGE = 2;
 /** Exchanges between two looks at standard input. */
 const BATCH = 2000;
 
-function openLibc() {
+export function openLibc() {
   for (const name of [
     "libc.so.6",
     `libc.musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`,

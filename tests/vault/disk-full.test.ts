@@ -1,28 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { Vault } from "../../src/vault/vault.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { canMount, mountTmpfs } from "../support/tmpfs.ts";
 import { outcomeOf, testVault } from "../support/vault.ts";
 
-/** A file system of its own of this size; nothing if we may not mount (not root, or a container that forbids it). */
-function mountTmpfs(path: string, size: string): Disposable | undefined {
-  mkdirSync(path, { recursive: true });
-  const { exitCode } = Bun.spawnSync(
-    ["mount", "-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path],
-    {
-      stderr: "ignore",
-    },
-  );
-  if (exitCode !== 0) return undefined;
-  return { [Symbol.dispose]: () => void Bun.spawnSync(["umount", "-l", path]) };
-}
-
-const canMount = (() => {
-  using dir = tempDir();
-  using mounted = process.getuid?.() === 0 ? mountTmpfs(join(dir.path, "m"), "64k") : undefined;
-  return mounted !== undefined;
-})();
 if (!canMount) console.log("tests/vault/disk-full.test.ts: needs root and mount(8), skipped here");
 
 const MAX = { maxBytes: 1e9 };

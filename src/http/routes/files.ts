@@ -9,7 +9,7 @@ import type { NestContext, RequestScope } from "../env.ts";
 import { headersFor, json } from "../headers.ts";
 import { problem, Refusal } from "../problem.ts";
 import { flag, wholeNumber } from "../query.ts";
-import { vaultPathOf } from "../vault-path.ts";
+import { vaultPathInQuery, vaultPathOf } from "../vault-path.ts";
 
 export interface FileRoutesOptions {
   readonly vault: Vault;
@@ -34,7 +34,7 @@ const FILE_HEADERS = {
 /** `GET /api/files`: a page of a folder. */
 export function listFiles({ vault, callerOf }: FileRoutesOptions) {
   return async function list(c: NestContext): Promise<Response> {
-    const page = await vault.list(c.req.query("dir") ?? "", {
+    const page = await vault.list(vaultPathInQuery(c.env, "dir") ?? "", {
       caller: callerOf(c.env),
       depth: wholeNumber(c, "depth"),
       limit: wholeNumber(c, "limit"),
@@ -58,7 +58,13 @@ export function readFile({ vault, clock, callerOf }: FileRoutesOptions) {
   return function read(c: NestContext): Response | Promise<Response> {
     const scope = c.env;
     const path = vaultPathOf(scope, PREFIX);
-    const opened = vault.open(path, { caller: callerOf(scope) });
+    const opened = vault.open(path, {
+      caller: callerOf(scope),
+      // Made when it is asked for: only what has to be hashed needs one.
+      get signal() {
+        return scope.request.signal;
+      },
+    });
     return opened instanceof Promise
       ? opened.then((file) => answer(scope, path, file, clock))
       : answer(scope, path, opened, clock);

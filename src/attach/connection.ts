@@ -1,7 +1,7 @@
 import type { Command } from "../agent/commands.ts";
 import { isRefusal, parseCommand } from "../agent/commands.ts";
 import type { Reply, Session } from "../agent/session.ts";
-import { allows, COMMANDS, needOf, ROUTES, scopeNamed } from "../auth/permissions.ts";
+import { allows, COMMANDS, needOf, ROUTES, scopeNamed, VAULT_EVENTS } from "../auth/permissions.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SlidingWindow } from "../limit/sliding-window.ts";
 import { EventFeed } from "./event-feed.ts";
@@ -385,8 +385,7 @@ export function mayAttach(principal: Principal): boolean {
   return allows(principal, needOf(ROUTES, "GET /attach"));
 }
 
-/** Names of files are for those who may read them; `prompt` alone does not say so. */
+/** `prompt` alone does not say so. */
 function mayKnowVault(principal: Principal | undefined): boolean {
-  const scopes = principal?.scopes;
-  return scopes !== undefined && (scopes.has("attach") || scopes.has("vault:read"));
+  return allows(principal, VAULT_EVENTS);
 }

@@ -24,6 +24,7 @@ export const ROUTES: Readonly<Record<string, Need>> = {
   "PUT /api/files/:path": ["vault:write"],
   "DELETE /api/files/:path": ["vault:write"],
   "POST /api/move": ["vault:write"],
+  "GET /api/search": ["vault:read"],
   "GET /attach": TALK,
   "POST /api/webhook": ["webhook"],
   "POST /api/webhook/:source": "none",
@@ -68,6 +69,9 @@ export const COMMANDS: Readonly<Record<string, Need>> = {
   set_steering_mode: CONTROL,
   set_thinking_level: CONTROL,
 };
+
+/** To be told on a socket which files of the vault change: names are for those who may read them. */
+export const VAULT_EVENTS: Need = ["attach", "vault:read"];
 
 /** What a route or command asks for; `undefined` if it has no row. */
 export function needOf(table: Readonly<Record<string, Need>>, name: string): Need | undefined {

@@ -7,12 +7,14 @@ import { init } from "./cli/init-command.ts";
 import { print } from "./cli/print.ts";
 import { serve } from "./cli/serve.ts";
 import { token } from "./cli/token.ts";
+import { unlock } from "./cli/unlock.ts";
 import { VERSION } from "./cli/version.ts";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["serve", serve],
   ["init", init],
   ["token", token],
+  ["unlock", unlock],
   ["health", health],
 ]);
 

@@ -1,5 +1,4 @@
 import * as v from "valibot";
-import type { Scope } from "../auth/principal.ts";
 
 /**
  * The commands that clients may send to a session: pi's RPC commands (0.87.1) without those that take paths of the
@@ -41,17 +40,9 @@ const images = v.optional(
   v.pipe(v.array(image, "expected a list of images"), v.maxLength(5, "expected at most 5")),
 );
 
-interface Row {
-  /** The least that a token must be allowed: `prompt` may talk and read, `attach` may do everything. */
-  readonly scope: Extract<Scope, "prompt" | "attach">;
-  readonly fields: v.ObjectEntries;
-}
-
-const talk = (fields: v.ObjectEntries = {}): Row => ({ scope: "prompt", fields });
-const control = (fields: v.ObjectEntries = {}): Row => ({ scope: "attach", fields });
-
+/** Fields of each; what it asks for stands in `auth/permissions.ts`. */
 const TABLE = {
-  prompt: talk({
+  prompt: {
     message,
     images,
     streamingBehavior: v.optional(
@@ -61,54 +52,53 @@ const TABLE = {
     key: v.optional(
       v.pipe(string, v.regex(/^[\x21-\x7e]{1,128}$/, "expected 1 to 128 printable characters")),
     ),
-  }),
-  steer: talk({ message, images }),
-  follow_up: talk({ message, images }),
-  abort: talk(),
-  get_state: talk(),
-  get_messages: talk(),
-  get_last_assistant_text: talk(),
-  get_session_stats: talk(),
-  abort_bash: control(),
-  abort_retry: control(),
-  bash: control({
+  },
+  steer: { message, images },
+  follow_up: { message, images },
+  abort: {},
+  get_state: {},
+  get_messages: {},
+  get_last_assistant_text: {},
+  get_session_stats: {},
+  abort_bash: {},
+  abort_retry: {},
+  bash: {
     command: message,
     excludeFromContext: v.optional(v.boolean("expected true or false")),
-  }),
-  clear_queue: control(),
-  clone: control(),
-  compact: control({ customInstructions: v.optional(string) }),
-  cycle_model: control(),
-  cycle_thinking_level: control(),
-  export_html: control(),
-  fork: control({ entryId: name }),
-  get_available_models: control(),
-  get_available_thinking_levels: control(),
-  get_commands: control(),
-  get_entries: control({ since: v.optional(name) }),
-  get_fork_messages: control(),
-  get_tree: control(),
-  new_session: control(),
-  set_auto_compaction: control({ enabled: v.boolean("expected true or false") }),
-  set_auto_retry: control({ enabled: v.boolean("expected true or false") }),
-  set_follow_up_mode: control({ mode: queueMode }),
-  set_model: control({ provider: name, modelId: name }),
-  set_session_name: control({ name }),
-  set_steering_mode: control({ mode: queueMode }),
-  set_thinking_level: control({ level }),
-  extension_ui_response: control({
+  },
+  clear_queue: {},
+  clone: {},
+  compact: { customInstructions: v.optional(string) },
+  cycle_model: {},
+  cycle_thinking_level: {},
+  export_html: {},
+  fork: { entryId: name },
+  get_available_models: {},
+  get_available_thinking_levels: {},
+  get_commands: {},
+  get_entries: { since: v.optional(name) },
+  get_fork_messages: {},
+  get_tree: {},
+  new_session: {},
+  set_auto_compaction: { enabled: v.boolean("expected true or false") },
+  set_auto_retry: { enabled: v.boolean("expected true or false") },
+  set_follow_up_mode: { mode: queueMode },
+  set_model: { provider: name, modelId: name },
+  set_session_name: { name },
+  set_steering_mode: { mode: queueMode },
+  set_thinking_level: { level },
+  extension_ui_response: {
     value: v.optional(string),
     confirmed: v.optional(v.boolean("expected true or false")),
     cancelled: v.optional(v.literal(true, "expected true")),
-  }),
-} satisfies Record<string, Row>;
+  },
+} satisfies Record<string, v.ObjectEntries>;
 
 export type CommandType = keyof typeof TABLE;
 
 /** A command that may be passed on: known type, known fields, of the right shapes. `id` is the sender's own. */
 export interface Command {
   readonly type: CommandType;
-  readonly scope: Row["scope"];
   readonly id?: string | number;
   readonly fields: Readonly<Record<string, unknown>>;
 }
@@ -119,11 +109,8 @@ export interface Refusal {
   readonly error: string;
 }
 
-const schemas = new Map<string, { scope: Row["scope"]; schema: v.GenericSchema }>(
-  Object.entries(TABLE).map(([type, { scope, fields }]) => [
-    type,
-    { scope, schema: v.strictObject(fields as v.ObjectEntries) },
-  ]),
+const schemas = new Map<string, v.GenericSchema>(
+  Object.entries(TABLE).map(([type, fields]) => [type, v.strictObject(fields as v.ObjectEntries)]),
 );
 
 /**
@@ -136,11 +123,11 @@ export function parseCommand(
   { type, id: _, ...fields }: Readonly<Record<string, unknown>> & { readonly type: string },
   id: string | number | undefined,
 ): Command | Refusal {
-  const row = schemas.get(type);
-  if (row === undefined) {
+  const schema = schemas.get(type);
+  if (schema === undefined) {
     return { code: "unknown_command", error: `Cannot run "${type.slice(0, 64)}": no such command` };
   }
-  const parsed = v.safeParse(row.schema, fields, { abortEarly: true });
+  const parsed = v.safeParse(schema, fields, { abortEarly: true });
   if (!parsed.success) {
     const [issue] = parsed.issues;
     const field = issue.path?.map((item) => String(item.key)).join(".") ?? "";
@@ -156,7 +143,6 @@ export function parseCommand(
   }
   return {
     type: type as CommandType,
-    scope: row.scope,
     ...(id !== undefined && { id }),
     fields: parsed.output as Record<string, unknown>,
   };

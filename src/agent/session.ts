@@ -41,6 +41,19 @@ interface KeyedPrompt {
 
 /** Prompts whose keys are remembered, count. */
 const MAX_KEYS = 1000;
+const BUSY_STARTING = "Cannot run this: too many commands wait for the agent";
+/** Commands kept while pi decides on an offered prompt, count. */
+const MAX_HELD = 256;
+/** Commands that begin a turn or can't bear one: until pi has answered, nothing is offered. */
+const TURN_TAKING = new Set<string>([
+  "prompt",
+  "steer",
+  "follow_up",
+  "compact",
+  "new_session",
+  "fork",
+  "clone",
+]);
 
 /**
  * One named, long-lived conversation with one pi process.
@@ -60,6 +73,10 @@ export class Session {
   #model: ModelChoice | undefined;
   #busy = false;
   #wasReady = false;
+  /** Turn-taking commands that pi has not answered. */
+  #undecided = 0;
+  /** Clients' commands behind an offered prompt; set while there is one. */
+  #held: (() => void)[] | undefined;
 
   constructor(options: SessionOptions) {
     this.name = options.name;
@@ -87,6 +104,11 @@ export class Session {
     return this.#busy ? "busy" : "idle";
   }
 
+  /** True while no turn runs and nobody's is on its way: then a prompt may be offered. */
+  get isFree(): boolean {
+    return !this.#busy && this.#undecided === 0;
+  }
+
   /** True where answers come from the script and not from a model. */
   get isScripted(): boolean {
     return this.#model === "scripted";
@@ -102,7 +124,7 @@ export class Session {
     return this.#supervisor.start();
   }
 
-  /** `wake` is called after every new entry of the journal; the returned function ends that. */
+  /** `wake` is called after every new entry of the journal and when `isFree` may have changed; the returned function ends that. */
   subscribe(wake: () => void): () => void {
     this.#subscribers.add(wake);
     return () => this.#subscribers.delete(wake);
@@ -118,9 +140,30 @@ export class Session {
       reply(this.#answerDialog(command));
       return;
     }
+    if (this.#held !== undefined && command.type !== "abort") {
+      if (this.#held.length < MAX_HELD) this.#held.push(() => this.submit(command, reply));
+      else reply({ success: false, code: "agent_unavailable", error: BUSY_STARTING });
+      return;
+    }
     const { key, ...fields } = command.fields as { key?: string };
     if (key === undefined) this.#run(command, fields, reply);
     else this.#runOnce(key, command, fields, reply);
+  }
+
+  /**
+   * A prompt that no client sent and that comes after whatever clients do; only while `isFree`. Until pi has taken or
+   * refused it, clients' commands wait: two prompts that pi weighs at once both get a yes, and one of them is lost.
+   *
+   * @param reply - called once
+   */
+  offer(message: string, reply: (reply: Reply) => void): void {
+    this.#held = [];
+    this.#run({ type: "prompt", fields: {} }, { message }, (answer) => {
+      const held = this.#held ?? [];
+      this.#held = undefined;
+      reply(answer);
+      for (const submit of held) submit();
+    });
   }
 
   /** Ends the agent for good: SIGTERM, then SIGKILL after `graceMs`. */
@@ -167,9 +210,15 @@ export class Session {
       reply({ success: false, code: "image_unavailable", error: (error as Error).message });
       return;
     }
+    const takesTurn = TURN_TAKING.has(type);
+    if (takesTurn) this.#undecided++;
     this.#supervisor.send(
       { ...complete, type },
-      (answer) => reply(this.#replyOf(type, answer)),
+      (answer) => {
+        if (takesTurn) this.#undecided--;
+        reply(this.#replyOf(type, answer));
+        if (takesTurn) this.#wake();
+      },
       id,
     );
   }
@@ -265,6 +314,10 @@ export class Session {
 
   #appendText(event: string): void {
     this.journal.append(event);
+    this.#wake();
+  }
+
+  #wake(): void {
     for (const wake of this.#subscribers) wake();
   }
 }

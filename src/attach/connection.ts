@@ -1,6 +1,7 @@
 import type { Command } from "../agent/commands.ts";
 import { isRefusal, parseCommand } from "../agent/commands.ts";
 import type { Reply, Session } from "../agent/session.ts";
+import { allows, COMMANDS, needOf, ROUTES, scopeNamed, VAULT_EVENTS } from "../auth/permissions.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SlidingWindow } from "../limit/sliding-window.ts";
 import { EventFeed } from "./event-feed.ts";
@@ -214,6 +215,13 @@ export class Connection {
     }
     this.#session = session;
     this.#state = "attaching";
+    this.#parts.log.audit("authenticated", {
+      token: principal.name,
+      address: this.address,
+      route: "/attach",
+      session: session.name,
+      request: this.#admission.requestId,
+    });
     const { maxFrameBytes, commandsPerMinute, maxUnreadBytes } = LIMITS;
     this.#send({
       type: "auth_ok",
@@ -285,18 +293,32 @@ export class Connection {
       this.#respond(parsed.type, parsed.id, {
         success: false,
         code: "insufficient_scope",
-        error: `Cannot run "${command.type}": the token lacks the scope "${command.scope}"`,
+        error: `Cannot run "${command.type}": the token lacks the scope "${scopeNamed(needOf(COMMANDS, command.type))}"`,
       });
     } else {
+      this.#audit(command);
       (this.#session as Session).submit(command, (reply) =>
         this.#respond(command.type, command.id, reply),
       );
     }
   }
 
-  #isAllowed({ scope }: Command): boolean {
-    const scopes = this.#principal?.scopes;
-    return scopes !== undefined && (scopes.has("attach") || scopes.has(scope));
+  /** What changes something, for the security log: never its text, only how long it is. */
+  #audit({ type, fields }: Command): void {
+    if (type.startsWith("get_")) return;
+    const text = fields["message"] ?? fields["command"] ?? fields["customInstructions"];
+    this.#parts.log.audit(type === "prompt" ? "prompt" : "command", {
+      token: this.#principal?.name,
+      address: this.address,
+      session: this.#session?.name,
+      ...(type !== "prompt" && { command: type }),
+      ...(typeof text === "string" && { length: text.length }),
+      ...(Array.isArray(fields["images"]) && { images: fields["images"].length }),
+    });
+  }
+
+  #isAllowed({ type }: Command): boolean {
+    return allows(this.#principal, needOf(COMMANDS, type));
   }
 
   #respond(command: string, id: string | number | undefined, reply: Reply): void {
@@ -359,12 +381,11 @@ export class Connection {
 const MAX_TIMER_MS = 86_400_000;
 
 /** `attach` may do everything on the socket, `prompt` may talk and read. */
-export function mayAttach({ scopes }: Principal): boolean {
-  return scopes.has("attach") || scopes.has("prompt");
+export function mayAttach(principal: Principal): boolean {
+  return allows(principal, needOf(ROUTES, "GET /attach"));
 }
 
-/** Names of files are for those who may read them; `prompt` alone does not say so. */
+/** `prompt` alone does not say so. */
 function mayKnowVault(principal: Principal | undefined): boolean {
-  const scopes = principal?.scopes;
-  return scopes !== undefined && (scopes.has("attach") || scopes.has("vault:read"));
+  return allows(principal, VAULT_EVENTS);
 }

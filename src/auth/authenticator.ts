@@ -7,6 +7,11 @@ import type { Principal } from "./principal.ts";
  */
 const BEARER = /^bearer ([\x21-\x7e]{1,512})$/i;
 
+/** The token of an `Authorization` header; `undefined` if it is not exactly `Bearer <token>`. */
+export function bearerToken(header: string): string | undefined {
+  return BEARER.exec(header)?.[1];
+}
+
 /** Characters compared on the way that skips hashing; longer headers are hashed each time. */
 const REMEMBERED_LENGTH = 128;
 
@@ -33,7 +38,7 @@ export class Authenticator {
   /** Whose `Authorization` header it is; `undefined` if malformed, unknown or expired. */
   authenticateHeader(header: string): Principal | undefined {
     if (this.#isRemembered(header)) return unexpired(this.#rememberedPrincipal, this.#wallMs);
-    const token = BEARER.exec(header)?.[1];
+    const token = bearerToken(header);
     const principal = token === undefined ? undefined : this.authenticateToken(token);
     if (principal !== undefined) this.#remember(header, principal);
     return principal;

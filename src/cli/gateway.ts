@@ -1,5 +1,5 @@
 import { accessSync, constants, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { firstSeqAt, MemoryJournal } from "../agent/journal.ts";
 import { Agent, AgentMissing, type AgentOptions } from "../agent/launch.ts";
 import { ModelProbe } from "../agent/model-probe.ts";
@@ -15,12 +15,17 @@ import type { FailureLimits } from "../limit/failure-store.ts";
 import { LockOut } from "../limit/lock-out.ts";
 import { MemoryFailureStore } from "../limit/memory-failure-store.ts";
 import type { Log } from "../log/log.ts";
+import { countedLog } from "../metrics/counted-log.ts";
 import { imageReader } from "../vault/image.ts";
+import { vaultSize } from "../vault/size.ts";
 import { Vault } from "../vault/vault.ts";
 import { EXIT_USAGE, Exit } from "./exit.ts";
+import { GatewayMetrics } from "./gateway-metrics.ts";
 import { findRipgrep } from "./ripgrep.ts";
+import { stateFolder } from "./state-folder.ts";
 import { watchVault } from "./vault-watch.ts";
 import { VERSION } from "./version.ts";
+import { startWebhooks, webhookSettings } from "./webhook-parts.ts";
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -38,6 +43,8 @@ export interface Gateway {
   readonly url: string;
   /** Takes over the settings that can change while running; what needs a restart is only logged. */
   reload(config: Config): void;
+  /** Ends a lock-out; `undefined` for what is no address. */
+  unlock(address: string): { address: string; lifted: boolean } | undefined;
   /** Stops accepting, closes sockets with 1001, lets the agents end. */
   stop(): Promise<void>;
 }
@@ -55,7 +62,9 @@ const AGENT_GRACE_MS = 7000;
  *
  * @throws {Exit} in one line, if the vault, the agent or the address can't be used
  */
-export function startGateway({ config, clock, log, env, demo }: GatewayOptions): Gateway {
+export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptions): Gateway {
+  const metrics = new GatewayMetrics(clock);
+  const log = countedLog(rest.log, (event) => metrics.countEvent(event));
   prepareVault(config.vault.path);
   const vault = openVault(config.vault.path, clock, log);
   const agent = findAgent({ ...config.agent, ownEnv: env });
@@ -74,7 +83,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
         () => ({
           name,
           cwd,
-          dir: join(dirname(config.file), "sessions", name),
+          dir: join(stateFolder(config.file), name),
           agent,
           models,
           journal: new MemoryJournal({
@@ -108,17 +117,30 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     },
   );
   const attach = new Attach({ authenticator, lockOut, sessions, clock, log, version: VERSION });
+  const webhooks = startWebhooks(config, sessions, clock, log);
+  const vaultBytes = vaultSize(config.vault.path, () => clock.monotonicMs());
   const startedMs = clock.monotonicMs();
   const search = vault.searcher({ clock, ripgrep: findRipgrep(env["PATH"], config.vault.path) });
   const app = createApp({
     authenticator,
     lockOut,
     attach,
+    webhooks,
+    clock,
     log,
+    requests: metrics.requests,
+    webhookOutcomes: metrics.webhookOutcomes,
+    metrics: () =>
+      metrics.text({
+        lockedAddresses: () => lockOut.list().length,
+        sockets: () => attach.size,
+        sessions: () => sessions.size,
+        webhooksWaiting: () => webhooks.waiting,
+        vaultBytes,
+      }),
     vault,
     search,
     maxFileBytes: config.vault.maxFileBytes,
-    clock,
     hasSession: (name) => config.sessions.has(name),
     status: () => ({
       version: VERSION,
@@ -156,19 +178,28 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     url: server.url.origin,
     reload(next) {
       settings = httpSettings(next);
-      for (const name of changedTokens(running, next)) {
-        log.security("token_rotated", { token: name, reason: "the config was read anew" });
-      }
+      for (const [name, reason] of changedTokens(running, next))
+        log.security("token_rotated", { token: name, reason });
       authenticator.setPrincipals(next.server.principals);
+      webhooks.reconfigure(webhookSettings(next));
       lockOut.setLimits(failureLimits(next));
       attach.revalidate();
       running = next;
       for (const key of needRestart(config, next))
         log.warn("reload_incomplete", { key, fix: "restart Nest" });
     },
+    unlock(text) {
+      const address = settings.addresses.keyOf(text);
+      if (address === undefined) return undefined;
+      const lifted = lockOut.lift(address);
+      if (lifted) log.audit("lockout_lifted", { by: "nest unlock", lifted: address });
+      return { address, lifted };
+    },
     async stop() {
       const closed = server.stop(false);
       attach.close();
+      webhooks[Symbol.dispose]();
+      metrics[Symbol.dispose]();
       await Promise.all([sessions.stop(AGENT_GRACE_MS), models.stop(AGENT_GRACE_MS)]);
       lockOut[Symbol.dispose]();
       await server.stop(true);
@@ -211,13 +242,18 @@ function failureLimits({ server: { rateLimit } }: Config): FailureLimits {
   };
 }
 
-/** Names of the tokens that went, came or are others now. */
-function changedTokens(now: Config, next: Config): string[] {
+/** Tokens that went, came or are others now. */
+function changedTokens(
+  now: Config,
+  next: Config,
+): [name: string, reason: "added" | "removed" | "changed"][] {
   const digests = ({ server }: Config) =>
     new Map(server.principals.map(({ name, digest }) => [name, digest.toHex()]));
   const [before, after] = [digests(now), digests(next)];
-  const names = new Set([...before.keys(), ...after.keys()]);
-  return [...names].filter((name) => before.get(name) !== after.get(name));
+  const names = [...new Set([...before.keys(), ...after.keys()])];
+  return names
+    .filter((name) => before.get(name) !== after.get(name))
+    .map((name) => [name, !before.has(name) ? "added" : after.has(name) ? "changed" : "removed"]);
 }
 
 /** Keys that differ and that a running gateway can't take over. */
@@ -228,10 +264,6 @@ function needRestart(now: Config, next: Config): string[] {
     ["vault", (config) => config.vault],
     ["agent", (config) => config.agent],
     ["sessions", (config) => [...config.sessions]],
-    [
-      "webhooks",
-      (config) => [config.webhooks.perSource, config.webhooks.global, [...config.webhooks.sources]],
-    ],
     ["log", (config) => config.log],
   ];
   return fixed.filter(([, of]) => !Bun.deepEquals(of(now), of(next))).map(([key]) => key);

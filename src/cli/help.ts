@@ -22,12 +22,34 @@ Never overwrites anything.
   --config FILE   config file (default: ./config.yaml)`,
   },
   token: {
-    summary: "print a new token, or hash one",
+    summary: "print a new token, hash one, or edit those of the config",
     text: `Usage: nest token [--hash]
+       nest token add NAME --scopes LIST [--expires DATE] [--config FILE]
+       nest token list|revoke NAME|rotate NAME [--config FILE]
 
-Prints a new token (256 bits).
+Without a word behind it: prints a new token (256 bits).
 
-  --hash   reads a token from standard input instead and prints sha256:… for config.yaml`,
+  --hash          reads a token from standard input instead and prints sha256:… for config.yaml
+
+  add NAME        writes a new token into the config and prints it once
+  list            names, scopes and dates
+  revoke NAME     takes a token out; its sockets are closed at once
+  rotate NAME     gives a token (or "owner") a new secret and prints it once
+
+  --scopes LIST   some of attach,prompt,vault:read,vault:write,webhook,admin
+  --expires DATE  2027-01-31, or a time with its zone
+  --config FILE   config file (default: ./config.yaml)
+
+Comments in the config stay. A Nest that runs with it follows at once.`,
+  },
+  unlock: {
+    summary: "end the lock-out of an address",
+    text: `Usage: nest unlock ADDRESS [--config FILE]
+
+Ends the lock-out of ADDRESS in the Nest that runs with this config, on this machine. No token is needed: who
+may use the socket in sessions/ beside the config may.
+
+  --config FILE   config file (default: ./config.yaml)`,
   },
   health: {
     summary: "ask a running Nest whether it is well",

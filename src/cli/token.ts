@@ -4,9 +4,14 @@ import { parseCommandLine } from "./commands.ts";
 import { EXIT_USAGE, Exit } from "./exit.ts";
 import { print } from "./print.ts";
 import { readSecretLine } from "./secret-line.ts";
+import { editTokens } from "./token-edit.ts";
 
-/** `nest token [--hash]` */
+const ACTIONS = new Set(["add", "list", "revoke", "rotate"]);
+
+/** `nest token [--hash]`, or `nest token add|list|revoke|rotate …` */
 export async function token(args: readonly string[]): Promise<number> {
+  const [action = ""] = args;
+  if (ACTIONS.has(action)) return editTokens(action, args.slice(1));
   const { values } = parseCommandLine("token", args, { hash: { type: "boolean" } }, 0);
   if (values.hash !== true) {
     print(newToken());

@@ -37,7 +37,12 @@ export interface Config {
     readonly global: number;
     readonly sources: ReadonlyMap<string, WebhookSource>;
   };
-  readonly log: { readonly level: Level; readonly format: "auto" | "text" | "json" };
+  readonly log: {
+    readonly level: Level;
+    readonly format: "auto" | "text" | "json";
+    /** The security log's file, absolute; absent = none. */
+    readonly audit?: string;
+  };
 }
 
 export type WebhookSource = {

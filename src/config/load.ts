@@ -74,7 +74,11 @@ function assemble(
       global: webhooks.global,
       sources: webhookSources(webhooks.sources, references),
     },
-    log,
+    log: {
+      level: log.level,
+      format: log.format,
+      ...(log.audit !== false && { audit: resolve(base, log.audit) }),
+    },
   };
 }
 

@@ -1,6 +1,8 @@
 import { digestOf } from "../auth/authenticator.ts";
 import { OWNER } from "../auth/principal.ts";
 import { isLoopback, parseIpAddress } from "../limit/ip-address.ts";
+import { standardKey } from "../webhook/signatures.ts";
+import { parseTemplate, TemplateError } from "../webhook/template.ts";
 import type { Problem } from "./problem.ts";
 import { parseSecret, type ResolvedSecret, resolveSecret, SecretError } from "./secret.ts";
 import type { SecretSources } from "./secret.ts";
@@ -79,15 +81,29 @@ export function resolveReferences(source: Source, sources: SecretSources): Refer
   const sessions = new Set(["default", ...Object.keys(mapping(mapping(source.value)["sessions"]))]);
   const webhooks = mapping(mapping(source.value)["webhooks"]);
   for (const [name, item] of Object.entries(mapping(webhooks["sources"]))) {
-    const { secret, verify, session } = mapping(item);
+    const { secret, verify, session, template } = mapping(item);
     const path = ["webhooks", "sources", name];
     if (typeof session === "string" && !sessions.has(session))
       fail([...path, "session"], `expected one of ${[...sessions].join(", ")}`);
+    if (typeof template === "string") {
+      const expected = templateProblem(template);
+      if (expected !== undefined) fail([...path, "template"], `expected ${expected}`);
+    }
     const fetched = fetchSecret(secret, [...path, "secret"]);
-    if (fetched !== undefined && "sha256" in fetched && verify !== "bearer") {
+    if (fetched === undefined) continue;
+    const owner = digests.get(digestOfSecret(fetched).toHex());
+    if (owner !== undefined) {
+      // It would travel to a third party, and open the API as well.
+      fail([...path, "secret"], `expected a secret of its own, found the token of "${owner}"`);
+    } else if ("sha256" in fetched && verify !== "bearer") {
       fail(
         [...path, "secret"],
         `expected the secret itself, since verify "${kind(verify)}" computes with it, found sha256:`,
+      );
+    } else if (verify === "standard" && "text" in fetched && !standardKey(fetched.text)) {
+      fail(
+        [...path, "secret"],
+        "expected a Standard Webhooks secret: whsec_ and 16 to 128 bytes in base64",
       );
     }
   }
@@ -110,6 +126,16 @@ function isOnLoopback(host: unknown): boolean {
   if (host === undefined || host === "localhost") return true;
   const address = typeof host === "string" ? parseIpAddress(host) : undefined;
   return address !== undefined && isLoopback(address);
+}
+
+function templateProblem(template: string): string | undefined {
+  try {
+    parseTemplate(template);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    return error.message;
+  }
 }
 
 /** Anything that is no known word is the schema's to complain of. */

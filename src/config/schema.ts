@@ -250,14 +250,18 @@ const webhooks = v.strictObject(
   "{perSource, global, sources}",
 );
 
+const AUDIT = "a file for the security log, or false";
+
 const log = v.strictObject(
   {
     /** Least severity written · info. Security events are always written. */
     level: v.optional(v.picklist(LEVELS, LEVELS.join(", ")), "info"),
     /** auto = text on a terminal, JSON lines elsewhere · auto. */
     format: v.optional(v.picklist(["auto", "text", "json"], "auto, text or json"), "auto"),
+    /** The security log, JSON lines, made with mode 0600 · ./sessions/audit.log. false = none. */
+    audit: v.optional(v.union([v.literal(false), text(AUDIT)], AUDIT), "./sessions/audit.log"),
   },
-  "{level, format}",
+  "{level, format, audit}",
 );
 
 export const configSchema = v.strictObject(

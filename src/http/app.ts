@@ -1,18 +1,22 @@
 import { Hono } from "hono";
 import type { Attach } from "../attach/attach.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
-import type { Scope } from "../auth/principal.ts";
+import type { Clock } from "../clock.ts";
 import type { LockOut } from "../limit/lock-out.ts";
 import type { Log } from "../log/log.ts";
+import type { RequestCounts } from "../metrics/request-counts.ts";
+import type { Tally } from "../metrics/tally.ts";
 import { VaultError } from "../vault/error.ts";
-import { callerFor } from "./caller.ts";
+import type { Webhooks } from "../webhook/webhooks.ts";
+import { authorized, type Handler } from "./authorize.ts";
+import { auditorFor, callerFor } from "./caller.ts";
 import { answerPreflight } from "./cors.ts";
 import type { NestContext, NestEnv, RequestScope, Step } from "./env.ts";
 import { headersFor } from "./headers.ts";
-import { authenticate } from "./middleware/authenticate.ts";
+import { authenticate, refuseCredentials } from "./middleware/authenticate.ts";
 import { checkHost } from "./middleware/host.ts";
 import { refuseLockedOut } from "./middleware/lock-out.ts";
-import { insufficientScope, problem, Refusal } from "./problem.ts";
+import { problem, Refusal } from "./problem.ts";
 import { attachRoute } from "./routes/attach.ts";
 import {
   type FileRoutesOptions,
@@ -23,55 +27,87 @@ import {
 } from "./routes/files.ts";
 import { health } from "./routes/health.ts";
 import { home } from "./routes/home.ts";
+import { liftLockout, listLockouts } from "./routes/lockouts.ts";
+import { metrics } from "./routes/metrics.ts";
 import { moveFile } from "./routes/move.ts";
 import { searchVault, type SearchRouteOptions } from "./routes/search.ts";
 import { type Status, status } from "./routes/status.ts";
+import { WebhookDoor, type WebhookOutcome, webhookRoute } from "./routes/webhook.ts";
+import { webhookSourceRoute } from "./routes/webhook-source.ts";
 
-export interface AppParts extends Omit<FileRoutesOptions & SearchRouteOptions, "callerOf"> {
+export interface AppParts extends Omit<
+  FileRoutesOptions & SearchRouteOptions,
+  "callerOf" | "auditOf"
+> {
   readonly authenticator: Authenticator;
   readonly lockOut: LockOut;
   readonly attach: Attach;
   readonly hasSession: (name: string) => boolean;
   readonly status: () => Status;
+  readonly webhooks: Webhooks;
+  /** Prometheus text. */
+  readonly metrics: () => string;
+  readonly requests: RequestCounts;
+  readonly webhookOutcomes: Tally<WebhookOutcome>;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
 /** The whole gateway as one fetch handler. Its bindings are the {@link RequestScope} of each request. */
 export function createApp(parts: AppParts): Hono<NestEnv> {
-  const { log, lockOut } = parts;
+  const { log, lockOut, requests, webhooks, clock, authenticator } = parts;
   // Routed by the very path that the steps have seen.
-  const files = { ...parts, callerOf: callerFor(log) };
+  const files = { ...parts, callerOf: callerFor(log), auditOf: auditorFor(log) };
 
   const app = new Hono<NestEnv>({
     getPath: (_, bound) => (bound as { env: RequestScope }).env.path,
   });
 
   // Every request, in this order (contract section 3). Nothing below is reached but through all of it.
+  const lockedOut = refuseLockedOut(lockOut);
+  const refuse = refuseCredentials(parts);
   const pipeline = inOrder(
     checkHost(log),
-    refuseLockedOut(lockOut),
+    lockedOut,
     answerPreflight((scope) => headersFor(scope, "text/plain")),
-    authenticate(parts),
+    authenticate(parts, refuse),
   );
-  const route = (path: string, methods: Methods) => app.all(path, pipeline(byMethod(methods)));
+  const route = (path: string, methods: Methods) =>
+    app.all(path, counted(requests.of(path), pipeline(byMethod(path, methods))));
+  const outcomes = parts.webhookOutcomes;
+  const door = new WebhookDoor({
+    webhooks,
+    authenticator,
+    lockedOut,
+    refuse,
+    clock,
+    log,
+    outcomes,
+  });
 
-  // What a token may call: `open` needs none, a list needs one of its scopes, `own` checks by itself.
-  route("/", { GET: ["open", home] });
-  route("/health", { GET: ["open", health] });
-  route("/api/status", { GET: [MEMBERS, status(parts.status)] });
-  route("/api/files", { GET: [["vault:read"], listFiles(files)] });
+  // Who may call what: auth/permissions.ts.
+  route("/", { GET: home });
+  route("/health", { GET: health });
+  route("/api/status", { GET: status(parts.status) });
+  route("/api/files", { GET: listFiles(files) });
   // Any character: a file's name may hold a newline.
   route("/api/files/:path{[\\s\\S]*}", {
-    GET: [["vault:read"], readFile(files)],
-    PUT: [["vault:write"], writeFile(files)],
-    DELETE: [["vault:write"], deleteFile(files)],
+    GET: readFile(files),
+    PUT: writeFile(files),
+    DELETE: deleteFile(files),
   });
-  route("/api/move", { POST: [["vault:write"], moveFile(files)] });
-  route("/api/search", { GET: [["vault:read"], searchVault(files)] });
-  route("/attach", { GET: ["own", attachRoute(parts)] });
+  route("/api/move", { POST: moveFile(files) });
+  route("/api/search", { GET: searchVault(files) });
+  route("/api/webhook", { POST: webhookRoute(door) });
+  route("/api/webhook/:source", { POST: webhookSourceRoute(door) });
+  route("/api/lockouts", { GET: listLockouts(lockOut) });
+  route("/api/lockouts/:address", { DELETE: liftLockout(lockOut, log) });
+  route("/api/metrics", { GET: metrics(parts.metrics) });
+  route("/attach", { GET: attachRoute(parts) });
 
-  app.notFound(pipeline((c) => problem(c.env, "not_found")));
-  app.onError((error, c) => {
+  const missing = pipeline((c) => problem(c.env, "not_found"));
+  app.notFound(counted(requests.of("other"), missing));
+  const answerTo = (error: Error, c: NestContext): Response => {
     if (error instanceof Refusal) return problem(c.env, error.code, error.message, error.headers);
     if (error instanceof VaultError) return problem(c.env, error.code, error.message);
     // Nobody reads the answer any more, and nothing went wrong here.
@@ -82,17 +118,16 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
       reason: error.stack ?? String(error),
     });
     return problem(c.env, "internal_error");
+  };
+  app.onError((error, c) => {
+    const answer = answerTo(error, c);
+    c.env.count?.(answer.status);
+    return answer;
   });
   return app;
 }
 
-type Handler = (c: NestContext) => Response | Promise<Response>;
-/** Who may: anybody, who holds one of the scopes, or whom the route itself lets. */
-type Access = "open" | "own" | readonly [Scope, ...Scope[]];
-
-/** Everybody but who holds a token for webhooks only: those are given to outsiders, who need to know nothing. */
-const MEMBERS: Access = ["admin", "attach", "prompt", "vault:read", "vault:write"];
-type Methods = Readonly<Record<string, readonly [Access, Handler]>>;
+type Methods = Readonly<Record<string, Handler>>;
 
 /**
  * Puts the steps before a handler: the first that answers ends the request.
@@ -112,13 +147,27 @@ function inOrder(...steps: readonly Step[]): (handler: Handler) => Handler {
     };
 }
 
-/**
- * Picks the method's handler, and lets in who has its scope. HEAD is GET without the body. Any other method is 405 with
- * `Allow` (RFC 9110 section 15.5.6).
- */
-function byMethod(methods: Methods): Handler {
+/** Counts the answers; the upgrade of a socket, whose answer Bun gives, is its 101. */
+function counted(count: (status: number) => void, handler: Handler): Handler {
+  return function counting(c) {
+    // For what is thrown.
+    c.env.count = count;
+    const answer = handler(c);
+    if (answer instanceof Promise) {
+      return answer.then((late) => {
+        count(late.status);
+        return late;
+      });
+    }
+    count(c.env.isUpgraded ? 101 : answer.status);
+    return answer;
+  };
+}
+
+/** Picks the method's handler; HEAD is GET without the body. Any other is 405 with `Allow` (RFC 9110 section 15.5.6). */
+function byMethod(path: string, methods: Methods): Handler {
   const table = new Map(
-    Object.entries(methods).map(([method, [access, handler]]) => [method, guard(access, handler)]),
+    Object.entries(methods).map(([method, handler]) => [method, authorized(method, path, handler)]),
   );
   const get = table.get("GET");
   if (get !== undefined) table.set("HEAD", get);
@@ -128,15 +177,5 @@ function byMethod(methods: Methods): Handler {
     return handler === undefined
       ? problem(c.env, "method_not_allowed", undefined, headers)
       : handler(c);
-  };
-}
-
-function guard(access: Access, handler: Handler): Handler {
-  if (access === "open" || access === "own") return handler;
-  return function guarded(c) {
-    const held = c.env.principal?.scopes;
-    return held !== undefined && access.some((scope) => held.has(scope))
-      ? handler(c)
-      : insufficientScope(c.env, access[0]);
   };
 }

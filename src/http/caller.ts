@@ -1,10 +1,14 @@
-import type { Log } from "../log/log.ts";
+import { mayChange } from "../auth/protected-paths.ts";
+import type { AuditEvent, Fields, Log } from "../log/log.ts";
 import type { Caller } from "../vault/access.ts";
 import type { RequestScope } from "./env.ts";
 
 /** Makes the vault's callers out of requests. */
 export function callerFor(log: Log): (scope: RequestScope) => Caller {
   return (scope) => ({
+    // Who may not administer may not have code run, and that is what these paths do.
+    may: (names, access) =>
+      access === "read" || (scope.principal !== undefined && mayChange(scope.principal, names)),
     violated: ({ operation, path, code }) =>
       log.security("vault_violation", {
         address: scope.client.key,
@@ -16,4 +20,18 @@ export function callerFor(log: Log): (scope: RequestScope) => Caller {
         request: scope.id,
       }),
   });
+}
+
+/** Tells the security log what was changed. */
+export type Auditor = (scope: RequestScope) => (event: VaultEvent, fields: Fields) => void;
+
+type VaultEvent = Extract<AuditEvent, `vault_${string}`>;
+
+/** Asks for the address at once: behind an `await` nobody knows that of a client that has gone. */
+export function auditorFor(log: Log): Auditor {
+  return (scope) => {
+    const token = scope.principal?.name;
+    const address = scope.client.key;
+    return (event, fields) => log.audit(event, { token, address, ...fields, request: scope.id });
+  };
 }

@@ -34,6 +34,10 @@ export class RequestScope {
   #path: string | undefined;
   #id: string | undefined;
   #client: ClientAddress | undefined;
+  /** True once Bun has answered with 101: what a handler returns then is thrown away. */
+  isUpgraded = false;
+  /** Counts the answer's status; set by the route. */
+  count: ((status: number) => void) | undefined;
   /** Who asks; set by the authentication step. */
   principal: Principal | undefined;
 
@@ -76,7 +80,8 @@ export class RequestScope {
   }
 
   upgrade(connection: Connection): boolean {
-    return this.#server.upgrade(this.request, { data: connection });
+    this.isUpgraded = this.#server.upgrade(this.request, { data: connection });
+    return this.isUpgraded;
   }
 }
 

@@ -1,4 +1,3 @@
-import type { Scope } from "../auth/principal.ts";
 import { VAULT_STATUS } from "../vault/error.ts";
 import { headersFor } from "./headers.ts";
 import type { RequestScope } from "./env.ts";
@@ -20,11 +19,15 @@ const STATUS = {
   unsupported_encoding: 415,
   unsupported_media_type: 415,
   host_refused: 421,
+  idempotency_key_reused: 422,
   range_not_satisfiable: 416,
   upgrade_required: 426,
   locked_out: 429,
+  webhook_limited: 429,
   internal_error: 500,
+  inbox_full: 503,
   too_many_waiting: 503,
+  unavailable: 503,
 } as const;
 
 export type ProblemCode = keyof typeof STATUS;
@@ -43,6 +46,7 @@ const TITLE: Record<(typeof STATUS)[ProblemCode], string> = {
   415: "Unsupported Media Type",
   416: "Range Not Satisfiable",
   421: "Misdirected Request",
+  422: "Unprocessable Content",
   426: "Upgrade Required",
   429: "Too Many Requests",
   500: "Internal Server Error",
@@ -79,13 +83,6 @@ export class Refusal extends Error {
     this.code = code;
     this.headers = headers;
   }
-}
-
-/** RFC 6750 section 3.1: the token is good, and may do other things. */
-export function insufficientScope(scope: RequestScope, needed: Scope): Response {
-  return problem(scope, "insufficient_scope", `Expected a token with the scope "${needed}"`, {
-    "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${needed}"`,
-  });
 }
 
 /** The last body made, since a flood is refused with one and the same. */

@@ -48,6 +48,16 @@ export class ClientAddresses {
     this.#options = options;
   }
 
+  /**
+   * The key under which an address counts, for who names one: `192.0.2.1`, `2001:db8::7`, `2001:db8::/64`, `unknown`.
+   * `undefined` if it is none.
+   */
+  keyOf(text: string): string | undefined {
+    if (text === UNKNOWN_ADDRESS) return UNKNOWN_ADDRESS;
+    const address = parseIpAddress(text.replace(/\/\d{1,3}$/, ""));
+    return address === undefined ? undefined : keyOf(address, this.#options.ipv6Prefix);
+  }
+
   /** False where no peer's forwarding headers are believed. */
   get hasProxies(): boolean {
     return this.#options.trustedProxies.length > 0;

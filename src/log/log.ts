@@ -20,7 +20,28 @@ export type SecurityEvent =
   | "token_rotated"
   | "webhook_limited";
 
+/**
+ * What is written to the security log besides the security events: who did what. Stable, public.
+ *
+ * `authenticated`: a token was used from an address for the first time in a while. `prompt`, `command`: over `/attach`,
+ * with the length of the text. `webhook`: accepted, repeated or refused. `vault_*`: writes through the API.
+ */
+export type AuditEvent =
+  | "authenticated"
+  | "prompt"
+  | "command"
+  | "webhook"
+  | "vault_write"
+  | "vault_move"
+  | "vault_delete"
+  | "lockout_lifted"
+  | "token_changed"
+  | "started"
+  | "stopped";
+
 export interface Log {
+  /** For the security log alone; nothing where there is none. */
+  audit(event: AuditEvent, fields: Fields): void;
   debug(event: string, fields?: Fields): void;
   info(event: string, fields?: Fields): void;
   warn(event: string, fields?: Fields): void;
@@ -35,6 +56,8 @@ export interface LogOptions {
   readonly wallMs: () => number;
   /** Takes one line, its newline included. */
   readonly write: (line: string) => void;
+  /** The security log: takes the security events and what is audited, one JSON line each. */
+  readonly writeAudit?: (line: string) => void;
 }
 
 /**
@@ -46,19 +69,32 @@ export interface LogOptions {
  */
 export function createLog(options: LogOptions): Log {
   const least = LEVELS.indexOf(options.level);
-  const format = options.format === "json" ? jsonLine : textLine;
+  const format =
+    options.format === "json"
+      ? (time: string, level: Level, event: string, fields: Fields) =>
+          jsonLine({ time, level, event }, fields)
+      : textLine;
   const at =
     (level: Level, always = false) =>
     (event: string, fields: Fields = {}): void => {
       if (!always && LEVELS.indexOf(level) < least) return;
       options.write(format(new Date(options.wallMs()).toISOString(), level, event, fields));
     };
+  const audit = (event: string, fields: Fields) =>
+    options.writeAudit?.(
+      jsonLine({ time: new Date(options.wallMs()).toISOString(), event }, fields),
+    );
+  const security = at("warn", true);
   return {
+    audit,
     debug: at("debug"),
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
-    security: at("warn", true),
+    security(event, fields) {
+      security(event, fields);
+      audit(event, fields);
+    },
   };
 }
 
@@ -66,8 +102,8 @@ export function createLog(options: LogOptions): Log {
 const MAX_VALUE_LENGTH = 500;
 const PLAIN = /^[\w.:/@+-]+$/;
 
-function jsonLine(time: string, level: Level, event: string, fields: Fields): string {
-  const line: Record<string, unknown> = { time, level, event };
+function jsonLine(head: Readonly<Record<string, string>>, fields: Fields): string {
+  const line: Record<string, unknown> = { ...head };
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined) line[name] = typeof value === "string" ? cut(value) : value;
   }

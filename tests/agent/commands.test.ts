@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type Command, isRefusal, parseCommand, type Refusal } from "../../src/agent/commands.ts";
+import { COMMANDS } from "../../src/auth/permissions.ts";
 
 const parse = (frame: Record<string, unknown>, id?: string | number) =>
   parseCommand(frame as { type: string }, id);
@@ -18,11 +19,10 @@ function refused(frame: Record<string, unknown>): Refusal {
 
 const PNG = { type: "image", data: "iVBORw0KGgo=", mimeType: "image/png" };
 
-/** Every command: the scope that it needs, and fields with which it is good. */
+/** Every command, and fields with which it is good. */
 const ROWS = [
   {
     type: "prompt",
-    scope: "prompt",
     fields: {
       message: "hi",
       images: [PNG, { vault: "inbox/a.png" }],
@@ -30,63 +30,61 @@ const ROWS = [
       key: "k-1",
     },
   },
-  { type: "steer", scope: "prompt", fields: { message: "hi", images: [] } },
-  { type: "follow_up", scope: "prompt", fields: { message: "hi" } },
-  { type: "abort", scope: "prompt", fields: {} },
-  { type: "get_state", scope: "prompt", fields: {} },
-  { type: "get_messages", scope: "prompt", fields: {} },
-  { type: "get_last_assistant_text", scope: "prompt", fields: {} },
-  { type: "get_session_stats", scope: "prompt", fields: {} },
-  { type: "abort_bash", scope: "attach", fields: {} },
-  { type: "abort_retry", scope: "attach", fields: {} },
-  { type: "bash", scope: "attach", fields: { command: "ls", excludeFromContext: true } },
-  { type: "clear_queue", scope: "attach", fields: {} },
-  { type: "clone", scope: "attach", fields: {} },
-  { type: "compact", scope: "attach", fields: { customInstructions: "" } },
-  { type: "cycle_model", scope: "attach", fields: {} },
-  { type: "cycle_thinking_level", scope: "attach", fields: {} },
-  { type: "export_html", scope: "attach", fields: {} },
-  { type: "fork", scope: "attach", fields: { entryId: "0aed8814" } },
-  { type: "get_available_models", scope: "attach", fields: {} },
-  { type: "get_available_thinking_levels", scope: "attach", fields: {} },
-  { type: "get_commands", scope: "attach", fields: {} },
-  { type: "get_entries", scope: "attach", fields: { since: "0aed8814" } },
-  { type: "get_fork_messages", scope: "attach", fields: {} },
-  { type: "get_tree", scope: "attach", fields: {} },
-  { type: "new_session", scope: "attach", fields: {} },
-  { type: "set_auto_compaction", scope: "attach", fields: { enabled: false } },
-  { type: "set_auto_retry", scope: "attach", fields: { enabled: true } },
-  { type: "set_follow_up_mode", scope: "attach", fields: { mode: "all" } },
-  { type: "set_model", scope: "attach", fields: { provider: "anthropic", modelId: "claude" } },
-  { type: "set_session_name", scope: "attach", fields: { name: "notes" } },
-  { type: "set_steering_mode", scope: "attach", fields: { mode: "one-at-a-time" } },
-  { type: "set_thinking_level", scope: "attach", fields: { level: "xhigh" } },
+  { type: "steer", fields: { message: "hi", images: [] } },
+  { type: "follow_up", fields: { message: "hi" } },
+  { type: "abort", fields: {} },
+  { type: "get_state", fields: {} },
+  { type: "get_messages", fields: {} },
+  { type: "get_last_assistant_text", fields: {} },
+  { type: "get_session_stats", fields: {} },
+  { type: "abort_bash", fields: {} },
+  { type: "abort_retry", fields: {} },
+  { type: "bash", fields: { command: "ls", excludeFromContext: true } },
+  { type: "clear_queue", fields: {} },
+  { type: "clone", fields: {} },
+  { type: "compact", fields: { customInstructions: "" } },
+  { type: "cycle_model", fields: {} },
+  { type: "cycle_thinking_level", fields: {} },
+  { type: "export_html", fields: {} },
+  { type: "fork", fields: { entryId: "0aed8814" } },
+  { type: "get_available_models", fields: {} },
+  { type: "get_available_thinking_levels", fields: {} },
+  { type: "get_commands", fields: {} },
+  { type: "get_entries", fields: { since: "0aed8814" } },
+  { type: "get_fork_messages", fields: {} },
+  { type: "get_tree", fields: {} },
+  { type: "new_session", fields: {} },
+  { type: "set_auto_compaction", fields: { enabled: false } },
+  { type: "set_auto_retry", fields: { enabled: true } },
+  { type: "set_follow_up_mode", fields: { mode: "all" } },
+  { type: "set_model", fields: { provider: "anthropic", modelId: "claude" } },
+  { type: "set_session_name", fields: { name: "notes" } },
+  { type: "set_steering_mode", fields: { mode: "one-at-a-time" } },
+  { type: "set_thinking_level", fields: { level: "xhigh" } },
   {
     type: "extension_ui_response",
-    scope: "attach",
     fields: { value: "blue", confirmed: true, cancelled: true },
   },
-].map(({ type, scope, fields }) => ({ name: type, type, scope, fields }));
+].map(({ type, fields }) => ({ name: type, type, fields }));
+
+test("every command, and no other, has its row in the table of permissions", () => {
+  expect(Object.keys(COMMANDS).toSorted()).toEqual(ROWS.map(({ type }) => type).toSorted());
+});
 
 describe("parseCommand", () => {
-  test.each(ROWS)(
-    "passes $name on with its fields and scope, and nothing else",
-    ({ type, scope, fields }) => {
-      expect(accepted({ type, ...fields }) as unknown).toEqual({ type, scope, fields });
-      expect(accepted({ type, id: 7, ...fields }, 7) as unknown).toEqual({
-        type,
-        scope,
-        id: 7,
-        fields,
-      });
-      expect(accepted({ type, id: "", ...fields }, "") as unknown).toEqual({
-        type,
-        scope,
-        id: "",
-        fields,
-      });
-    },
-  );
+  test.each(ROWS)("passes $name on with its fields, and nothing else", ({ type, fields }) => {
+    expect(accepted({ type, ...fields }) as unknown).toEqual({ type, fields });
+    expect(accepted({ type, id: 7, ...fields }, 7) as unknown).toEqual({
+      type,
+      id: 7,
+      fields,
+    });
+    expect(accepted({ type, id: "", ...fields }, "") as unknown).toEqual({
+      type,
+      id: "",
+      fields,
+    });
+  });
 
   test.each(ROWS)("refuses $name with a field that is not known", ({ type, fields }) => {
     for (const extra of [

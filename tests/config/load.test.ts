@@ -53,8 +53,48 @@ describe("loadConfig", () => {
       agent: { args: [], env: {}, withheldEnv: [] },
       sessions: new Map([["default", { cwd: "/srv/nest/vault" }]]),
       webhooks: { perSource: 10, global: 30, sources: new Map() },
-      log: { level: "info", format: "auto" },
+      log: { level: "info", format: "auto", audit: "/srv/nest/sessions/audit.log" },
     });
+  });
+
+  test("the security log can be put elsewhere or left out", () => {
+    const audit = (value: string) => load(`${server()}log: { audit: ${value} }\n`).config.log.audit;
+    expect(audit("logs/security.jsonl")).toBe("/srv/nest/logs/security.jsonl");
+    expect(audit("/var/log/nest.jsonl")).toBe("/var/log/nest.jsonl");
+    expect(audit("false")).toBeUndefined();
+  });
+
+  test.each([
+    {
+      name: "a source with the owner's token, which would open the API to the sender",
+      source: `{ secret: ${TOKEN}, verify: bearer }`,
+      problem: 'secret: expected a secret of its own, found the token of "owner"',
+    },
+    {
+      name: "the owner's token behind its digest",
+      source: `{ secret: "sha256:${digestOf(TOKEN).toHex()}", verify: bearer }`,
+      problem: 'secret: expected a secret of its own, found the token of "owner"',
+    },
+    {
+      name: "a Standard Webhooks secret that is no base64",
+      source: "{ secret: whsec_not-base64, verify: standard }",
+      problem: "secret: expected a Standard Webhooks secret: whsec_ and 16 to 128 bytes in base64",
+    },
+    {
+      name: "a template with more than paths",
+      source: '{ secret: s, verify: bearer, template: "{{a | upper}}" }',
+      problem: "template: expected a template whose places are dotted paths",
+    },
+    {
+      name: "a template that is not closed",
+      source: '{ secret: s, verify: bearer, template: "{{a" }',
+      problem: 'template: expected a template in which every "{{" has its "}}"',
+    },
+  ])("refuses $name", ({ source, problem }) => {
+    const messages = problems(`${server()}webhooks: { sources: { ci: ${source} } }\n`);
+    expect(messages).toHaveLength(1);
+    expect(messages[0]).toContain(`webhooks.sources.ci.${problem}`);
+    expect(messages[0]).not.toContain(TOKEN);
   });
 
   test("tells every problem at once, each with its file, line, column, key path and what was expected", () => {

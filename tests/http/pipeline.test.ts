@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { RequestCounts } from "../../src/metrics/request-counts.ts";
 import { ClientAddresses } from "../../src/limit/client-address.ts";
 import { AttachClient, attach } from "../support/attach-client.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -269,6 +270,8 @@ describe("the pipeline", () => {
       status: () => {
         throw new Error("secret inside");
       },
+      requests: new RequestCounts(),
+      clock: new FakeClock(),
       log,
     } as never);
     const settings = {

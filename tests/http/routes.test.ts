@@ -3,6 +3,8 @@ import { createApp } from "../../src/http/app.ts";
 import { RequestScope } from "../../src/http/env.ts";
 import { ClientAddresses } from "../../src/limit/client-address.ts";
 import { createLog } from "../../src/log/log.ts";
+import { RequestCounts } from "../../src/metrics/request-counts.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 const OPEN = new Set(["/", "/health"]);
 
@@ -15,6 +17,11 @@ function app(isLocked: boolean) {
     attach: {},
     hasSession: () => false,
     status: () => ({}),
+    requests: new RequestCounts(),
+    clock: new FakeClock(),
+    webhooks: { source: () => undefined },
+    webhookOutcomes: { count: () => {} },
+    metrics: () => "",
     log,
   };
   return createApp(parts as never);
@@ -42,9 +49,14 @@ test("createApp: every registered path, and every other, goes through Host, lock
     "/",
     "/api/files",
     "/api/files/:path{[\\s\\S]*}",
+    "/api/lockouts",
+    "/api/lockouts/:address",
+    "/api/metrics",
     "/api/move",
     "/api/search",
     "/api/status",
+    "/api/webhook",
+    "/api/webhook/:source",
     "/attach",
     "/health",
   ]);

@@ -18,6 +18,8 @@ export interface TestGatewayOptions {
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly clock?: Clock;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The folder of a gateway that was stopped, to go on where it ended; it stays whose it is. */
+  readonly dir?: string;
   /** Put before the folder of the test is made use of. */
   readonly prepare?: (dir: string) => void;
 }
@@ -32,6 +34,8 @@ export interface TestGateway extends AsyncDisposable {
   /** The log so far, a parsed line each. */
   readonly lines: readonly Record<string, unknown>[];
   readonly gateway: Gateway;
+  /** The security log so far, a parsed line each. */
+  readonly audited: readonly Record<string, unknown>[];
   /** Log lines of one event. */
   logged(event: string): Record<string, unknown>[];
   /** Writes another config and takes it over, as SIGHUP does. */
@@ -44,11 +48,13 @@ export function testGateway({
   clock = systemClock,
   env = process.env,
   prepare,
+  dir: ownDir,
 }: TestGatewayOptions = {}): TestGateway {
-  const dir = tempDir();
+  const dir = ownDir === undefined ? tempDir() : { path: ownDir, [Symbol.dispose]() {} };
   prepare?.(dir.path);
   const file = join(dir.path, "config.yaml");
   const lines: Record<string, unknown>[] = [];
+  const audited: Record<string, unknown>[] = [];
   const read = (overlay: NonNullable<TestGatewayOptions["config"]>) => {
     const { server, ...rest } = overlay;
     writeFileSync(file, stringify({ ...rest, server: { port: 0, token: TOKEN, ...server } }));
@@ -59,8 +65,12 @@ export function testGateway({
     format: "json",
     wallMs: () => clock.wallMs(),
     write: (line) => lines.push(JSON.parse(line)),
+    writeAudit: (line) => audited.push(JSON.parse(line)),
   });
-  const gateway = startGateway({ config: read(config), clock, log, env, demo: true });
+  const started = startGateway({ config: read(config), clock, log, env, demo: true });
+  let stopping: Promise<void> | undefined;
+  // Some tests stop it themselves, to start another where it ended.
+  const gateway: Gateway = { ...started, stop: () => (stopping ??= started.stop()) };
   const { host, port } = new URL(gateway.url);
   return {
     url: gateway.url,
@@ -69,6 +79,7 @@ export function testGateway({
     attachUrl: `ws://${host}/attach`,
     dir: dir.path,
     lines,
+    audited,
     gateway,
     logged: (event) => lines.filter((line) => line["event"] === event),
     reconfigure: (next = {}) => gateway.reload(read(next)),

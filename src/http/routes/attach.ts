@@ -1,9 +1,8 @@
 import type { Attach } from "../../attach/attach.ts";
-import { mayAttach } from "../../attach/connection.ts";
 import type { Log } from "../../log/log.ts";
 import type { NestContext, RequestScope } from "../env.ts";
 import { isUpgrade } from "../middleware/authenticate.ts";
-import { insufficientScope, problem } from "../problem.ts";
+import { problem } from "../problem.ts";
 
 export interface AttachRouteOptions {
   readonly attach: Attach;
@@ -58,7 +57,6 @@ export function attachRoute({ attach, hasSession, log }: AttachRouteOptions) {
     }
     const { principal } = scope;
     if (principal !== undefined) {
-      if (!mayAttach(principal)) return insufficientScope(scope, "attach");
       // Without authentication the answer waits for it: which sessions exist is nobody's business.
       if (!hasSession(session))
         return problem(scope, "session_not_found", "No session has this name");

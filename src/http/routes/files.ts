@@ -3,6 +3,7 @@ import type { Caller } from "../../vault/access.ts";
 import type { OpenFile } from "../../vault/open-file.ts";
 import type { Vault } from "../../vault/vault.ts";
 import { bodyStream } from "../body.ts";
+import type { Auditor } from "../caller.ts";
 import { rangeOf, readCondition, strongTags } from "../conditional.ts";
 import { contentTypeOf } from "../content-type.ts";
 import type { NestContext, RequestScope } from "../env.ts";
@@ -18,6 +19,7 @@ export interface FileRoutesOptions {
   readonly clock: Clock;
   /** On whose behalf the vault acts. */
   readonly callerOf: (scope: RequestScope) => Caller;
+  readonly auditOf: Auditor;
 }
 
 const PREFIX = "/api/files/";
@@ -124,16 +126,18 @@ const HANDED_OVER_MS = 1000;
 /**
  * `PUT /api/files/{path}`: the body becomes the file's content; a path that ends in `/` becomes a folder.
  */
-export function writeFile({ vault, maxFileBytes, clock, callerOf }: FileRoutesOptions) {
+export function writeFile({ vault, maxFileBytes, clock, callerOf, auditOf }: FileRoutesOptions) {
   return async function write(c: NestContext): Promise<Response> {
     const scope = c.env;
     const path = vaultPathOf(scope, PREFIX);
     const caller = callerOf(scope);
+    const audit = auditOf(scope);
     // Before any of the body: it may be large.
     const body = bodyStream(scope, { maxBytes: maxFileBytes, clock });
     if (path.endsWith("/")) {
       await body.cancel();
       const isNew = await vault.makeDirectory(path, { caller });
+      audit("vault_write", { path });
       return json(scope, { path }, isNew ? 201 : 200);
     }
     try {
@@ -144,6 +148,7 @@ export function writeFile({ vault, maxFileBytes, clock, callerOf }: FileRoutesOp
         signal: scope.request.signal,
       });
       const { etag, size, modifiedMs, isNew } = written;
+      audit("vault_write", { path, bytes: size });
       const modified = new Date(modifiedMs).toISOString();
       const response = json(scope, { path, etag, size, modified }, isNew ? 201 : 200);
       response.headers.set("ETag", etag);
@@ -171,14 +176,17 @@ function conditions(scope: RequestScope): {
 }
 
 /** `DELETE /api/files/{path}`: into the trash, unless it is to be permanent. */
-export function deleteFile({ vault, callerOf }: FileRoutesOptions) {
+export function deleteFile({ vault, callerOf, auditOf }: FileRoutesOptions) {
   return async function remove(c: NestContext): Promise<Response> {
     const scope = c.env;
-    const trashed = await vault.remove(vaultPathOf(scope, PREFIX), {
+    const audit = auditOf(scope);
+    const path = vaultPathOf(scope, PREFIX);
+    const trashed = await vault.remove(path, {
       caller: callerOf(scope),
       recursive: flag(c, "recursive"),
       permanent: flag(c, "permanent"),
     });
+    audit("vault_delete", { path, ...(trashed !== undefined && { trashed }) });
     const headers = new Headers(headersFor(scope, "text/plain"));
     headers.delete("Content-Type");
     // Where it can be moved back from.

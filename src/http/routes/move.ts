@@ -15,9 +15,10 @@ const moveSchema = v.object({
 const MAX_BODY_BYTES = 64 * 1024;
 
 /** `POST /api/move {from, to, overwrite?}`: also the way out of the trash. */
-export function moveFile({ vault, clock, callerOf }: FileRoutesOptions) {
+export function moveFile({ vault, clock, callerOf, auditOf }: FileRoutesOptions) {
   return async function move(c: NestContext): Promise<Response> {
     const scope = c.env;
+    const audit = auditOf(scope);
     const body = await readJson(scope, { maxBytes: MAX_BODY_BYTES, clock });
     const parsed = v.safeParse(moveSchema, body);
     if (!parsed.success) {
@@ -25,6 +26,7 @@ export function moveFile({ vault, clock, callerOf }: FileRoutesOptions) {
     }
     const { from, to, overwrite } = parsed.output;
     await vault.move(from, to, { caller: callerOf(scope), overwrite });
+    audit("vault_move", { from, to });
     return json(scope, { from, to });
   };
 }

@@ -1,0 +1,227 @@
+import { describe, expect, test } from "bun:test";
+import { createLog } from "../../src/log/log.ts";
+import { MAX_WAITING, type Answer, type Receiver } from "../../src/webhook/inbox.ts";
+import { Ledger } from "../../src/webhook/ledger.ts";
+import { type Incoming, Webhooks } from "../../src/webhook/webhooks.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+/** A session whose turns end when the test says so. */
+class Session implements Receiver {
+  isFree = true;
+  readonly prompts: string[] = [];
+  readonly #wakes = new Set<() => void>();
+  #done: ((answer: Answer) => void) | undefined;
+
+  subscribe(wake: () => void): () => void {
+    this.#wakes.add(wake);
+    return () => this.#wakes.delete(wake);
+  }
+
+  offer(message: string, done: (answer: Answer) => void): void {
+    if (!this.isFree) throw new Error("offered while it was not free");
+    this.prompts.push(/-----\n(.*)\n-----/s.exec(message)?.[1] as string);
+    this.#set(false);
+    this.#done = done;
+  }
+
+  /** The owner says something. */
+  prompt(message: string): void {
+    this.prompts.push(message);
+    this.#set(false);
+  }
+
+  answer(answer: Answer): void {
+    const done = this.#done;
+    this.#done = undefined;
+    if (!answer.success) this.#set(true);
+    done?.(answer);
+  }
+
+  settle(): void {
+    this.#set(true);
+  }
+
+  get watchers(): number {
+    return this.#wakes.size;
+  }
+
+  #set(isFree: boolean): void {
+    this.isFree = isFree;
+    for (const wake of this.#wakes) wake();
+  }
+}
+
+function setUp({ perSource = 1000, global = 1000, ledger = new Ledger(":memory:") } = {}) {
+  const clock = new FakeClock();
+  const session = new Session();
+  const lines: Record<string, unknown>[] = [];
+  const log = createLog({
+    level: "debug",
+    format: "json",
+    wallMs: () => clock.wallMs(),
+    write: (line) => lines.push(JSON.parse(line)),
+  });
+  const webhooks = new Webhooks(
+    { limits: { perSource, global }, sources: new Map() },
+    { ledger, hasSession: (name) => name === "default", receiver: () => session, clock, log },
+  );
+  const send = (text: string, more: Partial<Incoming> = {}) =>
+    webhooks.accept({
+      source: "ci",
+      session: "default",
+      keys: [],
+      body: new TextEncoder().encode(text),
+      text,
+      ...more,
+    });
+  return { clock, session, webhooks, send, lines, ledger };
+}
+
+describe("Webhooks.accept", () => {
+  test("a replayed key gets the first answer, runs nothing and counts nothing", () => {
+    const { send, session, clock } = setUp({ perSource: 1, global: 1 });
+    const first = send("one", { keys: ["k"] });
+    expect(first).toMatchObject({ kind: "accepted", session: "default" });
+    for (let i = 0; i < 3; i++)
+      expect(send("one", { keys: ["k"] })).toEqual({ ...first, kind: "replayed" } as never);
+    expect(send("two")).toEqual({ kind: "limited", retrySeconds: 60 });
+    clock.advance(1000);
+    expect(session.prompts).toEqual(["one"]);
+  });
+
+  test("one of several keys is enough: the same signed bytes under another id", () => {
+    const { send } = setUp();
+    const first = send("one", { keys: ["id:1", "bytes"] });
+    expect(send("one", { keys: ["id:2", "bytes"] })).toEqual({
+      ...first,
+      kind: "replayed",
+    } as never);
+    expect(send("other", { keys: ["id:1", "others"] })).toEqual({ kind: "key_reused" });
+  });
+
+  test("a key means nothing to another source or token", () => {
+    const { send } = setUp();
+    const kinds = [
+      send("x", { keys: ["k"] }),
+      send("x", { keys: ["k"], source: "other" }),
+      send("x", { keys: ["k"], token: "phone" }),
+      send("x", { keys: ["k"], token: "laptop" }),
+    ].map(({ kind }) => kind);
+    expect(kinds).toEqual(["accepted", "accepted", "accepted", "accepted"]);
+  });
+
+  test("a token that calls itself like a configured source takes nothing of its quota", () => {
+    const { send } = setUp({ perSource: 1 });
+    expect(send("1", { token: "phone" }).kind).toBe("accepted");
+    expect(send("2", { token: "phone" }).kind).toBe("limited");
+    expect(send("3").kind).toBe("accepted");
+  });
+
+  test("refused ones count nothing: unknown session, full inbox", () => {
+    const { send, webhooks, session } = setUp();
+    session.isFree = false;
+    expect(send("x", { session: "nope" })).toEqual({ kind: "no_session" });
+    for (let i = 0; i < MAX_WAITING; i++) expect(send(`${i}`).kind).toBe("accepted");
+    for (let i = 0; i < 5; i++) expect(send("more")).toEqual({ kind: "full", retrySeconds: 30 });
+    expect(webhooks.waiting).toBe(MAX_WAITING);
+    expect(webhooks.quotas({ source: "ci" })[1]?.remaining).toBe(1000 - MAX_WAITING);
+  });
+
+  test("few large ones fill an inbox too", () => {
+    const { send, session } = setUp();
+    session.isFree = false;
+    const kinds = Array.from({ length: 12 }, (_, i) => send("x".repeat(256 * 1024) + i).kind);
+    expect(kinds.filter((kind) => kind === "accepted").length).toBe(7);
+    expect(send("small").kind).toBe("accepted");
+  });
+
+  test("what can't be written down is not accepted", () => {
+    const { send, webhooks, ledger, lines } = setUp();
+    ledger[Symbol.dispose]();
+    expect(send("x", { keys: ["k"] })).toEqual({ kind: "unavailable", retrySeconds: 30 });
+    expect(send("x")).toEqual({ kind: "unavailable", retrySeconds: 30 });
+    expect(webhooks.waiting).toBe(0);
+    expect(lines.some(({ event }) => event === "webhook_not_written")).toBe(true);
+  });
+});
+
+describe("Inbox", () => {
+  test("while the session is busy they queue, and follow one by one in their order", () => {
+    const { send, session, clock } = setUp();
+    session.prompt("owner 1");
+    for (const text of ["a", "b", "c"]) send(text);
+    clock.advance(60_000);
+    expect(session.prompts).toEqual(["owner 1"]);
+    for (let i = 0; i < 4; i++) {
+      session.settle();
+      clock.advance(1000);
+      session.answer({ success: true });
+    }
+    expect(session.prompts).toEqual(["owner 1", "a", "b", "c"]);
+    session.settle();
+    expect(session.watchers).toBe(0);
+  });
+
+  test("the owner's prompt always goes before those that wait", () => {
+    const { send, session, clock } = setUp();
+    session.prompt("owner 1");
+    send("webhook 1");
+    send("webhook 2");
+    // Behind each answer the owner has the floor for a moment.
+    session.settle();
+    clock.advance(299);
+    session.prompt("owner 2");
+    clock.advance(60_000);
+    session.settle();
+    clock.advance(100);
+    session.prompt("owner 3");
+    session.settle();
+    clock.advance(299);
+    expect(session.prompts).toEqual(["owner 1", "owner 2", "owner 3"]);
+    clock.advance(1);
+    expect(session.prompts).toEqual(["owner 1", "owner 2", "owner 3", "webhook 1"]);
+  });
+
+  test("one that the agent refuses stays in front and is tried again, a while", () => {
+    const { send, session, clock, lines } = setUp();
+    send("a");
+    send("b");
+    clock.advance(300);
+    session.answer({ success: false });
+    clock.advance(10_000);
+    expect(session.prompts).toEqual(["a", "a"]);
+    for (let i = 0; i < 20 && session.prompts.at(-1) === "a"; i++) {
+      session.answer({ success: false });
+      clock.advance(60_000);
+    }
+    expect(session.prompts.filter((text) => text === "a").length).toBe(14);
+    expect(session.prompts.at(-1)).toBe("b");
+    expect(lines.filter(({ event }) => event === "webhook_lost").length).toBe(1);
+  });
+
+  test("one that a process took with it into its end is not run twice", () => {
+    const { send, session, clock } = setUp();
+    send("a");
+    clock.advance(300);
+    session.answer({ success: false, code: "agent_exited" });
+    clock.advance(600_000);
+    expect(session.prompts).toEqual(["a"]);
+  });
+
+  test("what was accepted and not delivered is there after a restart, once", () => {
+    const ledger = new Ledger(":memory:");
+    const before = setUp({ ledger });
+    before.session.prompt("owner");
+    before.send("a", { keys: ["k"] });
+    before.send("b");
+    before.session.settle();
+    before.clock.advance(300);
+    before.session.answer({ success: true });
+    // The process ends here, without a word.
+    const after = setUp({ ledger });
+    expect(after.webhooks.waiting).toBe(1);
+    after.clock.advance(300);
+    expect(after.session.prompts).toEqual(["b"]);
+    expect(after.send("a", { keys: ["k"] }).kind).toBe("replayed");
+  });
+});

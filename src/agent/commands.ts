@@ -62,6 +62,8 @@ const TABLE = {
       v.pipe(string, v.regex(/^[\x21-\x7e]{1,128}$/, "expected 1 to 128 printable characters")),
     ),
   }),
+  /** Ours: runs a prompt again that was cut off, by its id. */
+  retry_prompt: talk({ prompt: name }),
   steer: talk({ message, images }),
   follow_up: talk({ message, images }),
   abort: talk(),

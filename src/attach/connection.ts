@@ -1,6 +1,7 @@
 import type { Command } from "../agent/commands.ts";
 import { isRefusal, parseCommand } from "../agent/commands.ts";
-import type { Reply, Session } from "../agent/session.ts";
+import type { Reply } from "../agent/reply.ts";
+import type { Session } from "../agent/session.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SlidingWindow } from "../limit/sliding-window.ts";
 import { EventFeed } from "./event-feed.ts";
@@ -207,7 +208,13 @@ export class Connection {
   #welcome(principal: Principal): void {
     this.#principal = principal;
     this.#watchExpiry(principal);
-    const session = this.#parts.sessions.get(this.#admission.session);
+    let session: Session | undefined;
+    try {
+      session = this.#parts.sessions.get(this.#admission.session);
+    } catch {
+      this.#fail({ type: "error", code: "session_unavailable" }, CLOSE.tryAgainLater);
+      return;
+    }
     if (session === undefined) {
       this.#fail({ type: "error", code: "session_not_found" }, CLOSE.sessionNotFound);
       return;
@@ -237,6 +244,7 @@ export class Connection {
     const resync = since !== undefined && !journal.reaches(since);
     const seen = since === undefined || resync ? journal.lastSeq : since;
     const dialogs = session.openDialogs;
+    const { interrupted } = session;
     this.#send({
       type: "attached",
       session: session.name,
@@ -245,6 +253,7 @@ export class Connection {
       resync,
       ...(session.isScripted && { scripted: true }),
       ...(dialogs.length > 0 && { dialogs }),
+      ...(interrupted.length > 0 && { interrupted }),
     } satisfies AttachedFrame);
     const feed = new EventFeed(journal, seen, {
       send: (frame) => this.#sendText(frame),
@@ -252,7 +261,10 @@ export class Connection {
       after: (delayMs, run) => this.#parts.clock.after(delayMs, run),
     });
     this.#feed = feed;
-    this.#unsubscribe = session.subscribe(() => feed.pump());
+    this.#unsubscribe = session.subscribe({
+      wake: () => feed.pump(),
+      ended: () => this.#fail({ type: "error", code: "session_not_found" }, CLOSE.sessionNotFound),
+    });
     feed.pump();
     const early = this.#early;
     this.#early = [];

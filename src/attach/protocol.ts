@@ -64,6 +64,12 @@ export interface AttachedFrame {
   readonly scripted?: true;
   /** Dialogs (`extension_ui_request`) that still wait for an answer. */
   readonly dialogs?: readonly unknown[];
+  /** Prompts that were cut off and may be run again with `retry_prompt`. */
+  readonly interrupted?: readonly {
+    readonly prompt: string;
+    readonly key?: string;
+    readonly message: string;
+  }[];
 }
 
 export interface EventFrame {
@@ -107,6 +113,7 @@ export type ErrorCode =
   | "locked_out"
   | "insufficient_scope"
   | "session_not_found"
+  | "session_unavailable"
   | "too_many_waiting"
   | "bad_frame";
 

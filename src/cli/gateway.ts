@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { firstSeqAt, MemoryJournal } from "../agent/journal.ts";
+import { bootId, DiskJournal } from "../agent/disk-journal.ts";
 import { Agent, AgentMissing, type AgentOptions } from "../agent/launch.ts";
 import { ModelProbe } from "../agent/model-probe.ts";
 import { Sessions } from "../agent/sessions.ts";
@@ -46,7 +46,7 @@ export interface Gateway {
 const MAX_ADDRESSES = 65_536;
 /** Events kept per session (contract section 5). */
 const MAX_EVENTS = 10_000;
-const MAX_EVENT_LENGTH = 64 * 1024 * 1024;
+const MAX_EVENT_BYTES = 64 * 1024 * 1024;
 /** Time for an agent to end its tools, ms: the rest of the ten seconds is for closing and the sweep behind it. */
 const AGENT_GRACE_MS = 7000;
 
@@ -67,28 +67,29 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     demo ? "scripted" : undefined,
   );
   const readImage = imageReader(vault);
-  const sessions = new Sessions(
-    new Map(
-      [...config.sessions].map(([name, { cwd }]) => [
-        name,
-        () => ({
-          name,
-          cwd,
-          dir: join(dirname(config.file), "sessions", name),
-          agent,
-          models,
-          journal: new MemoryJournal({
-            firstSeq: firstSeqAt(clock.wallMs()),
-            maxEvents: MAX_EVENTS,
-            maxLength: MAX_EVENT_LENGTH,
-          }),
-          clock,
-          log,
-          readImage,
-        }),
-      ]),
-    ),
-  );
+  const boot = bootId();
+  const sessions = new Sessions({
+    dir: join(dirname(config.file), "sessions"),
+    configured: new Set(config.sessions.keys()),
+    settings: (name, dir) => ({
+      cwd: config.sessions.get(name)?.cwd ?? config.vault.path,
+      idleMs: (config.sessions.get(name)?.idleMinutes ?? 0) * 60_000,
+      agent,
+      models,
+      journal: new DiskJournal({
+        dir: join(dir, "journal"),
+        maxEvents: MAX_EVENTS,
+        maxBytes: MAX_EVENT_BYTES,
+        bootId: boot,
+        clock,
+        log,
+      }),
+      clock,
+      log,
+      readImage,
+    }),
+    log,
+  });
 
   const authenticator = new Authenticator(config.server.principals, () => clock.wallMs());
   const lockOut = new LockOut(
@@ -119,7 +120,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     search,
     maxFileBytes: config.vault.maxFileBytes,
     clock,
-    hasSession: (name) => config.sessions.has(name),
+    hasSession: (name) => sessions.has(name),
     status: () => ({
       version: VERSION,
       uptimeSeconds: Math.floor((clock.monotonicMs() - startedMs) / 1000),
@@ -151,6 +152,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
   const watch = watchVault(vault, attach, clock, log);
   // Known before the first client comes, in most cases.
   void models.choose();
+  sessions.recover();
 
   return {
     url: server.url.origin,

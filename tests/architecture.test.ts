@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["auth", "limit", "log"],
   agent: ["auth", "clock.ts", "log"],
   attach: ["agent", "auth", "clock.ts", "limit", "log"],
-  http: ["attach", "auth", "clock.ts", "limit", "log", "vault"],
+  http: ["agent", "attach", "auth", "clock.ts", "limit", "log", "vault"],
   cli: ["agent", "attach", "auth", "clock.ts", "config", "http", "limit", "log", "vault"],
   "main.ts": ["cli"],
 };

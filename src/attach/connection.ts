@@ -34,6 +34,7 @@ export interface Admission {
 export interface Socket {
   send(text: string): number;
   close(code: number, reason?: string): void;
+  ping(): number;
   terminate(): void;
   getBufferedAmount(): number;
 }
@@ -42,6 +43,8 @@ export interface Socket {
 const CLOSE_GRACE_MS = 2000;
 /** Longest wait for the agent's process before `attached` is sent without it, ms. */
 const OPEN_TIMEOUT_MS = 15_000;
+/** Frames over the rate that are answered; whoever goes on is closed with 1008. */
+const MAX_RATE_LIMITED = 1000;
 /** Pings of a peer that has not authenticated: none is needed in five seconds. */
 const MAX_EARLY_PINGS = 8;
 
@@ -72,6 +75,9 @@ export class Connection {
   /** Frames that came before `attached`. */
   #early: (string | Buffer)[] = [];
   #earlyPings = 0;
+  /** Something came in since the last beat. */
+  #isHeard = true;
+  #rateLimited = 0;
   #commands: SlidingWindow | undefined;
   #feed: EventFeed | undefined;
   #hasMissedVault = false;
@@ -102,6 +108,7 @@ export class Connection {
   }
 
   received(frame: string | Buffer): void {
+    this.#isHeard = true;
     switch (this.#state) {
       case "waiting":
         this.#authenticate(frame);
@@ -118,12 +125,30 @@ export class Connection {
     }
   }
 
+  /** The peer is there: a pong, a ping, room in its buffers. */
+  heard(): void {
+    this.#isHeard = true;
+  }
+
+  /** Called at intervals: a peer of whom nothing was heard since the last time is gone. */
+  beat(): void {
+    if (this.#isHeard) {
+      this.#isHeard = false;
+      this.#socket?.ping();
+    } else {
+      this.#parts.log.info("socket_gone", { address: this.address, session: this.#session?.name });
+      this.#socket?.terminate();
+    }
+  }
+
   pinged(): void {
+    this.#isHeard = true;
     if (this.#state === "waiting" && ++this.#earlyPings > MAX_EARLY_PINGS)
       this.#socket?.terminate();
   }
 
   drained(): void {
+    this.#isHeard = true;
     this.#feed?.drain();
     if (this.#hasMissedVault) this.tellVaultChanges(VAULT_RESYNC);
   }
@@ -274,7 +299,18 @@ export class Connection {
   #isWithinRate(frame: string | Buffer): boolean {
     this.#commands ??= new SlidingWindow(LIMITS.commandsPerMinute, 60_000);
     const waitMs = this.#commands.hit(this.#parts.clock.monotonicMs());
-    if (waitMs === 0) return true;
+    if (waitMs === 0) {
+      this.#rateLimited = 0;
+      return true;
+    }
+    if (++this.#rateLimited > MAX_RATE_LIMITED) {
+      this.#parts.log.info("socket_floods", {
+        address: this.address,
+        session: this.#session?.name,
+      });
+      this.#end(CLOSE.policyViolation, "far too many commands");
+      return false;
+    }
     const parsed = parseCommandFrame(frame);
     const seconds = Math.ceil(waitMs / 1000);
     this.#respond(parsed?.type ?? "unknown", parsed?.id, {

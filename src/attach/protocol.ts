@@ -5,9 +5,11 @@
 
 export const PROTOCOL_VERSION = 1;
 
-/** Close codes, beside 1001 (going away), 1009 (frame too big) and 1013 (try again later) of RFC 6455 and IANA. */
+/** Close codes, beside 1001 (going away), 1008 (policy violation), 1009 (frame too big) and 1013 (try again later) of RFC 6455 and IANA. */
 export const CLOSE = {
   goingAway: 1001,
+  /** More than a thousand commands over the rate in a row. */
+  policyViolation: 1008,
   tryAgainLater: 1013,
   /** No authentication within the time allowed. */
   authTimeout: 4001,

@@ -120,7 +120,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     search,
     maxFileBytes: config.vault.maxFileBytes,
     clock,
-    hasSession: (name) => sessions.has(name),
+    sessions,
     status: () => ({
       version: VERSION,
       uptimeSeconds: Math.floor((clock.monotonicMs() - startedMs) / 1000),

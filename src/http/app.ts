@@ -25,20 +25,27 @@ import { health } from "./routes/health.ts";
 import { home } from "./routes/home.ts";
 import { moveFile } from "./routes/move.ts";
 import { searchVault, type SearchRouteOptions } from "./routes/search.ts";
+import {
+  endSession,
+  listSessions,
+  messages,
+  putSession,
+  type SessionsApi,
+} from "./routes/sessions.ts";
 import { type Status, status } from "./routes/status.ts";
 
 export interface AppParts extends Omit<FileRoutesOptions & SearchRouteOptions, "callerOf"> {
   readonly authenticator: Authenticator;
   readonly lockOut: LockOut;
   readonly attach: Attach;
-  readonly hasSession: (name: string) => boolean;
+  readonly sessions: SessionsApi;
   readonly status: () => Status;
   readonly log: Log;
 }
 
 /** The whole gateway as one fetch handler. Its bindings are the {@link RequestScope} of each request. */
 export function createApp(parts: AppParts): Hono<NestEnv> {
-  const { log, lockOut } = parts;
+  const { log, lockOut, sessions } = parts;
   // Routed by the very path that the steps have seen.
   const files = { ...parts, callerOf: callerFor(log) };
 
@@ -68,6 +75,12 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   });
   route("/api/move", { POST: [["vault:write"], moveFile(files)] });
   route("/api/search", { GET: [["vault:read"], searchVault(files)] });
+  route("/api/sessions", { GET: [MEMBERS, listSessions(sessions)] });
+  route("/api/sessions/:name", {
+    PUT: [["attach", "admin"], putSession(sessions)],
+    DELETE: [["attach", "admin"], endSession(sessions)],
+  });
+  route("/api/sessions/:name/messages", { GET: [["attach", "prompt"], messages(sessions)] });
   route("/attach", { GET: ["own", attachRoute(parts)] });
 
   app.notFound(pipeline((c) => problem(c.env, "not_found")));

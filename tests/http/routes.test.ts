@@ -13,7 +13,7 @@ function app(isLocked: boolean) {
     authenticator: { authenticateHeader: () => undefined },
     lockOut: { isAnyoneLocked: isLocked, remainingMs: () => 1000, fail: () => {} },
     attach: {},
-    hasSession: () => false,
+    sessions: { has: () => false },
     status: () => ({}),
     log,
   };
@@ -44,6 +44,9 @@ test("createApp: every registered path, and every other, goes through Host, lock
     "/api/files/:path{[\\s\\S]*}",
     "/api/move",
     "/api/search",
+    "/api/sessions",
+    "/api/sessions/:name",
+    "/api/sessions/:name/messages",
     "/api/status",
     "/attach",
     "/health",

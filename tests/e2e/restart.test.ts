@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type AttachClient, attach, attachSince, type Frame } from "../support/attach-client.ts";
@@ -162,6 +162,48 @@ describe("prompts, each once", () => {
     await one.event("agent_settled");
     expect(home.vault("order")).toBe("0\n1\n");
     expect(types(one).filter((type) => type === "prompt_interrupted")).toHaveLength(1);
+  });
+
+  test("begun by a pi of which Nest saw nothing more: pi's own file tells, and it does not run again", async () => {
+    await using home = new NestHome();
+    const one = await attach(url(await home.start()), TOKEN);
+    one.send({ id: 0, type: "prompt", message: bash("until [ -e go ]; do sleep 0.05; done") });
+    await one.event("tool_execution_start");
+    const mark = `46${process.pid}.25`;
+    // Both say the same; the first of them has begun, the second has not.
+    const message = bash(`echo 1 >> order; sleep ${mark}`);
+    for (const id of [1, 2]) {
+      one.send({ id, type: "prompt", streamingBehavior: "followUp", key: `k${id}`, message });
+      expect(await one.reply(id)).toMatchObject({ success: true });
+    }
+    home.nest.signal("SIGSTOP");
+    writeFileSync(join(home.dir, "vault", "go"), "");
+    await until("the second prompt's tool runs", () => home.vault("order") === "1\n");
+    await home.kill();
+    const host = await home.start();
+    await using two = await attachSince(url(host), TOKEN, lastSeq(one));
+    await until("the third prompt's tool runs", () => home.vault("order") === "1\n1\n");
+    const interrupted = two.events.filter(({ event }) => event.type === "prompt_interrupted");
+    expect(interrupted.map(({ event }) => event.key)).toEqual([undefined, "k1"]);
+    two.send({ id: 3, type: "abort" });
+    await two.event("agent_settled");
+    expect(home.vault("order")).toBe("1\n1\n");
+  });
+
+  test("a pi that outlives its Nest is ended before the next one opens the conversation", async () => {
+    await using home = new NestHome();
+    const one = await attach(url(await home.start()), TOKEN);
+    const mark = `47${process.pid}.25`;
+    one.send({ id: 0, type: "prompt", message: bash(`sleep ${mark}`) });
+    await until("the tool runs", async () => (await processesWith(`sleep\0${mark}`)).length > 0);
+    const old = home.nest.logged("agent_ready")[0]?.["pid"] as number;
+    process.kill(old, "SIGSTOP");
+    await home.kill();
+    await home.start();
+    // What waits to be reaped has no command line any more.
+    expect(await home.agents()).not.toContain(old);
+    expect(await processesWith(`sleep\0${mark}`)).toEqual([]);
+    expect(home.logged("agent_orphans")[0]).toMatchObject({ killed: 2 });
   });
 
   test("two prompts in one go: pi says yes to both when it examines them at once, and runs one; through Nest the second is told no", async () => {

@@ -13,11 +13,10 @@ export class NestHome implements AsyncDisposable {
   readonly dir = this.#dir.path;
   #nest: NestProcess | undefined;
   #runs: NestProcess[] = [];
-  #wrapper: readonly string[];
+  /** A program and arguments that Nest is started by. */
+  wrapper: readonly string[] = [];
 
-  /** @param wrapper - a program and arguments that Nest is started by */
-  constructor(config: Readonly<Record<string, unknown>> = {}, wrapper: readonly string[] = []) {
-    this.#wrapper = wrapper;
+  constructor(config: Readonly<Record<string, unknown>> = {}) {
     writeFileSync(
       join(this.dir, "config.yaml"),
       stringify({ ...config, server: { port: 0, token: TOKEN }, log: { format: "json" } }),
@@ -31,10 +30,10 @@ export class NestHome implements AsyncDisposable {
 
   /** Starts it and returns where it listens, `host:port`. */
   async start(): Promise<string> {
-    this.#nest = new NestProcess(["serve", "--demo"], {
+    this.#nest = new NestProcess(["serve", "--demo", "--config", join(this.dir, "config.yaml")], {
       cwd: this.dir,
       env: bareEnv(this.dir, { PI_OFFLINE: "1" }),
-      wrapper: this.#wrapper,
+      wrapper: this.wrapper,
     });
     this.#runs.push(this.#nest);
     return new URL(await this.#nest.url()).host;

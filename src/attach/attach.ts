@@ -1,7 +1,11 @@
-import { type Admission, Connection } from "./connection.ts";
+import type { Session } from "../agent/session.ts";
+import { type Admission, Connection, topicOf } from "./connection.ts";
+import { FanOut } from "./fan-out.ts";
 import type { AttachParts } from "./parts.ts";
 import { LIMITS, type VaultChange, type VaultFrame } from "./protocol.ts";
 import { WaitingRoom } from "./waiting-room.ts";
+
+type Publish = (topic: string, text: string) => void;
 
 /** Between pings, ms. A peer that is silent from one to the next is cut off: after 20 to 40 s. */
 const BEAT_MS = 20_000;
@@ -13,12 +17,15 @@ export class Attach {
   #cancelBeat = () => {};
   #isClosed = false;
 
-  constructor(parts: Omit<AttachParts, "waitingRoom">) {
+  readonly #fanOuts = new WeakMap<Session, FanOut>();
+  #publish: Publish | undefined;
+
+  constructor(parts: Omit<AttachParts, "waitingRoom" | "fanOutOf">) {
     const waitingRoom = new WaitingRoom({
       maxPerAddress: LIMITS.maxWaitingPerAddress,
       maxInAll: LIMITS.maxWaiting,
     });
-    this.#parts = { ...parts, waitingRoom };
+    this.#parts = { ...parts, waitingRoom, fanOutOf: (session) => this.#fanOutOf(session) };
   }
 
   /** Open sockets, authenticated or not. */
@@ -36,6 +43,21 @@ export class Attach {
     if (admission.principal === undefined && !this.#parts.waitingRoom.enter(connection))
       return undefined;
     return connection;
+  }
+
+  /** How a text goes to all sockets that have entered a topic: known once the server runs, before any socket is open. */
+  publishBy(publish: Publish): void {
+    this.#publish = publish;
+  }
+
+  #fanOutOf(session: Session): FanOut {
+    let fanOut = this.#fanOuts.get(session);
+    if (fanOut === undefined) {
+      const topic = topicOf(session.name);
+      fanOut = new FanOut(session, (frame) => this.#publish?.(topic, frame));
+      this.#fanOuts.set(session, fanOut);
+    }
+    return fanOut;
   }
 
   /** Closes the sockets whose tokens are no longer good. */
@@ -58,7 +80,10 @@ export class Attach {
   #beat(): void {
     this.#cancelBeat = this.#parts.clock.after(BEAT_MS, () => {
       for (const connection of this.#connections) connection.beat();
-      if (this.#connections.size > 0) this.#beat();
+      // Not at once: a clock that jumps must not have two beats with no time in between to answer.
+      queueMicrotask(() => {
+        if (this.#connections.size > 0 && !this.#isClosed) this.#beat();
+      });
     });
   }
 

@@ -5,6 +5,7 @@ import type { Session } from "../agent/session.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SlidingWindow } from "../limit/sliding-window.ts";
 import { EventFeed } from "./event-feed.ts";
+import type { FanOut, Reader } from "./fan-out.ts";
 import { parseAuthFrame, parseCommandFrame } from "./frames.ts";
 import type { AttachParts } from "./parts.ts";
 import {
@@ -37,6 +38,8 @@ export interface Socket {
   ping(): number;
   terminate(): void;
   getBufferedAmount(): number;
+  subscribe(topic: string): unknown;
+  unsubscribe(topic: string): unknown;
 }
 
 /** A peer that does not finish the closing handshake is cut off after this, ms. */
@@ -71,7 +74,6 @@ export class Connection {
   #session: Session | undefined;
   #cancelTimer = () => {};
   #cancelExpiry = () => {};
-  #unsubscribe = () => {};
   /** Frames that came before `attached`. */
   #early: (string | Buffer)[] = [];
   #earlyPings = 0;
@@ -79,8 +81,9 @@ export class Connection {
   #isHeard = true;
   #rateLimited = 0;
   #commands: SlidingWindow | undefined;
-  #feed: EventFeed | undefined;
   #hasMissedVault = false;
+  #fanOut: FanOut | undefined;
+  #reader: Reader | undefined;
 
   constructor(parts: AttachParts, admission: Admission) {
     this.#parts = parts;
@@ -149,7 +152,7 @@ export class Connection {
 
   drained(): void {
     this.#isHeard = true;
-    this.#feed?.drain();
+    if (this.#reader !== undefined) this.#fanOut?.drained(this.#reader);
     if (this.#hasMissedVault) this.tellVaultChanges(VAULT_RESYNC);
   }
 
@@ -166,15 +169,14 @@ export class Connection {
     }
     const sent = this.#sendText(this.#hasMissedVault ? VAULT_RESYNC : frame);
     this.#hasMissedVault = false;
-    if (sent === "full") this.#feed?.fill();
+    if (sent === "full") this.#reader?.feed.fill();
   }
 
   closed(): void {
     this.#state = "closed";
     this.#cancelTimer();
     this.#cancelExpiry();
-    this.#unsubscribe();
-    this.#feed?.stop();
+    if (this.#reader !== undefined) this.#fanOut?.remove(this.#reader);
     this.#parts.waitingRoom.leave(this);
     this.#early = [];
   }
@@ -285,12 +287,17 @@ export class Connection {
       tooSlow: () => this.#tooSlow(),
       after: (delayMs, run) => this.#parts.clock.after(delayMs, run),
     });
-    this.#feed = feed;
-    this.#unsubscribe = session.subscribe({
-      wake: () => feed.pump(),
+    const topic = topicOf(session.name);
+    const reader: Reader = {
+      feed,
+      enter: () => this.#socket?.subscribe(topic),
+      leave: () => this.#socket?.unsubscribe(topic),
+      buffered: () => this.#socket?.getBufferedAmount() ?? 0,
       ended: () => this.#fail({ type: "error", code: "session_not_found" }, CLOSE.sessionNotFound),
-    });
-    feed.pump();
+    };
+    this.#reader = reader;
+    this.#fanOut = this.#parts.fanOutOf(session);
+    this.#fanOut.add(reader);
     const early = this.#early;
     this.#early = [];
     for (const frame of early) this.#command(frame);
@@ -357,9 +364,10 @@ export class Connection {
   }
 
   #send(frame: object): void {
+    this.#fanOut?.flush();
     // What waits already counts, not this frame: an answer may be larger than the limit by itself.
     if ((this.#socket?.getBufferedAmount() ?? 0) > LIMITS.maxUnreadBytes) this.#tooSlow();
-    else if (this.#sendText(JSON.stringify(frame)) === "full") this.#feed?.fill();
+    else if (this.#sendText(JSON.stringify(frame)) === "full") this.#reader?.feed.fill();
   }
 
   #sendText(text: string): "sent" | "full" | "gone" {
@@ -405,6 +413,11 @@ export class Connection {
 
 /** Longest delay of a timer, ms: longer ones fire at once. A day is enough to look again. */
 const MAX_TIMER_MS = 86_400_000;
+
+/** Bun's name for the sockets that have taken all of a session's events. */
+export function topicOf(session: string): string {
+  return `events ${session}`;
+}
 
 /** `attach` may do everything on the socket, `prompt` may talk and read. */
 export function mayAttach({ scopes }: Principal): boolean {

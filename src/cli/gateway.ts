@@ -149,6 +149,8 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     idleTimeout: 30,
   });
 
+  attach.publishBy((topic, text) => server.publish(topic, text));
+
   const watch = watchVault(vault, attach, clock, log);
   // Known before the first client comes, in most cases.
   void models.choose();

@@ -1,11 +1,13 @@
+import { argv, stdout } from "node:process";
+
 /**
  * A client as a process of its own, to be stopped and let go on: follows the events and keeps none. Comes back with the
  * last number when it is closed. A line of JSON on stdout for each thing that happens.
  *
  *     bun reader.ts ws://host/attach TOKEN
  */
-const [url = "", token = ""] = process.argv.slice(2);
-const report = (fact: object) => process.stdout.write(`${JSON.stringify(fact)}\n`);
+const [url = "", token = ""] = argv.slice(2);
+const report = (fact: object) => stdout.write(`${JSON.stringify(fact)}\n`);
 let seq: number | undefined;
 let updates = 0;
 
@@ -31,6 +33,3 @@ function connect(): void {
 }
 
 connect();
-
-// A module, so that its names are its own.
-export {};

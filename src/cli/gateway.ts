@@ -20,6 +20,7 @@ import { Vault } from "../vault/vault.ts";
 import { EXIT_USAGE, Exit } from "./exit.ts";
 import { findRipgrep } from "./ripgrep.ts";
 import { watchVault } from "./vault-watch.ts";
+import { lockFolder } from "./folder-lock.ts";
 import { VERSION } from "./version.ts";
 
 export interface GatewayOptions {
@@ -68,8 +69,10 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
   );
   const readImage = imageReader(vault);
   const boot = bootId();
+  const sessionsDir = join(dirname(config.file), "sessions");
+  const unlock = lockFolder(sessionsDir, log);
   const sessions = new Sessions({
-    dir: join(dirname(config.file), "sessions"),
+    dir: sessionsDir,
     configured: new Set(config.sessions.keys()),
     settings: (name, dir) => ({
       cwd: config.sessions.get(name)?.cwd ?? config.vault.path,
@@ -174,6 +177,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
       const closed = server.stop(false);
       attach.close();
       await Promise.all([sessions.stop(AGENT_GRACE_MS), models.stop(AGENT_GRACE_MS)]);
+      unlock();
       lockOut[Symbol.dispose]();
       await server.stop(true);
       await closed;

@@ -4,7 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type AttachClient, attach, attachSince, type Frame } from "../support/attach-client.ts";
 import { TOKEN } from "../support/gateway.ts";
 import { NestHome } from "../support/nest-home.ts";
-import { processesWith } from "../support/nest-process.ts";
+import { nest, processesWith } from "../support/nest-process.ts";
 import { until } from "../support/until.ts";
 
 /** Several starts of Nest and of pi each, on a machine that may be busy. */
@@ -239,6 +239,18 @@ describe("prompts, each once", () => {
     await two.event("agent_settled");
     expect(home.vault("order")).toBe("");
   });
+});
+
+test("a second Nest on the same sessions does not start; a dead one's lock holds nobody up", async () => {
+  await using home = new NestHome();
+  await home.start();
+  const second = await nest(["serve", "--demo", "--config", join(home.dir, "config.yaml")], {
+    cwd: home.dir,
+  });
+  expect(second.code).toBe(2);
+  expect(second.stderr).toContain(`another Nest (process ${home.nest.pid})`);
+  await home.kill();
+  await home.start();
 });
 
 describe("a graceful end", () => {

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type AttachClient, attach, attachSince } from "../support/attach-client.ts";
@@ -164,7 +164,7 @@ describe("the sessions API", () => {
     }
     expect((await api(gateway.url, "GET", `/${name}/messages`)).status).toBeGreaterThanOrEqual(400);
     expect((await api(gateway.url, "GET", "")).body.sessions).toHaveLength(1);
-    expect(existsSync(join(gateway.dir, "sessions"))).toBe(false);
+    expect(readdirSync(join(gateway.dir, "sessions"))).toEqual([".lock"]);
     expect(({} as Record<string, unknown>)["cwd"]).toBeUndefined();
   });
 

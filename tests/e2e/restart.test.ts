@@ -203,7 +203,7 @@ describe("prompts, each once", () => {
     // What waits to be reaped has no command line any more.
     expect(await home.agents()).not.toContain(old);
     expect(await processesWith(`sleep\0${mark}`)).toEqual([]);
-    expect(home.logged("agent_orphans")[0]).toMatchObject({ killed: 2 });
+    expect(home.logged("agent_orphans")).toHaveLength(1);
   });
 
   test("two prompts in one go: pi says yes to both when it examines them at once, and runs one; through Nest the second is told no", async () => {

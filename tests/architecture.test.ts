@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["auth", "limit", "log", "webhook"],
   agent: ["auth", "clock.ts", "log"],
   attach: ["agent", "auth", "clock.ts", "limit", "log"],
-  http: ["attach", "auth", "clock.ts", "limit", "log", "metrics", "vault", "webhook"],
+  http: ["agent", "attach", "auth", "clock.ts", "limit", "log", "metrics", "vault", "webhook"],
   cli: [
     "agent",
     "attach",

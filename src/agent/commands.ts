@@ -53,6 +53,8 @@ const TABLE = {
       v.pipe(string, v.regex(/^[\x21-\x7e]{1,128}$/, "expected 1 to 128 printable characters")),
     ),
   },
+  /** Ours: runs a prompt again that was cut off, by its id. */
+  retry_prompt: { prompt: name },
   steer: { message, images },
   follow_up: { message, images },
   abort: {},

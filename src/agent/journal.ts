@@ -7,7 +7,6 @@ export interface JournalEntry {
 
 /**
  * The numbered events of one session, oldest first. Numbers rise by one; what was appended is never changed.
- * This is the seam behind which events will be kept on disk; what is here now forgets them with the process.
  */
 export interface Journal {
   /** Number of the newest event, or of the one before the first. */
@@ -18,27 +17,23 @@ export interface Journal {
   after(seq: number): JournalEntry | undefined;
   /** True if every event after `seq` is still kept, so that a client that has seen `seq` misses none. */
   reaches(seq: number): boolean;
-  /** Length of the frames after `seq`, UTF-16 code units. */
+  /** Length of the frames after `seq`: UTF-16 code units or bytes, whichever is at hand. */
   lengthAfter(seq: number): number;
+  /** Events wait to be kept; until then they can't be read. */
+  readonly isBehind: boolean;
+  /** Settles when all events are kept again; `undefined` if they are. */
+  caughtUp(): Promise<void> | undefined;
+  /** Lets go of files. */
+  close(): void;
 }
 
 export interface MemoryJournalOptions {
-  /** Number of the first event. See {@link firstSeqAt}. */
+  /** Number of the first event. */
   readonly firstSeq: number;
   /** Events kept, count · 10 000 (contract section 5). */
   readonly maxEvents: number;
   /** Sum of the frames kept, UTF-16 code units · 64 Mi. */
   readonly maxLength: number;
-}
-
-/**
- * Where numbering begins in a process that knows nothing of the one before: microseconds since the Unix epoch, so that
- * numbers rise across restarts as long as events come slower than one a microsecond, and a client that comes back with
- * an old number is told to read anew instead of being given other events under known numbers.
- * Exact up to the year 2255 (2^53 µs).
- */
-export function firstSeqAt(wallMs: number): number {
-  return Math.floor(wallMs) * 1000;
 }
 
 /** Keeps the newest events in memory. */
@@ -99,6 +94,16 @@ export class MemoryJournal implements Journal {
     const upTo = index < this.#head ? this.#forgottenLength : (this.#ends[index] ?? total);
     return total - upTo;
   }
+
+  get isBehind(): boolean {
+    return false;
+  }
+
+  caughtUp(): undefined {
+    return undefined;
+  }
+
+  close(): void {}
 
   #indexOf(seq: number): number {
     return this.#entries.length - (this.#lastSeq - seq) - 1;

@@ -8,6 +8,8 @@ export interface PiLaunch {
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Marks the process and what it starts, see `orphans.ts` · one that is made up. */
+  readonly mark?: string;
 }
 
 /** A record for pi's stdin. */
@@ -40,6 +42,8 @@ export interface PiObserver {
   stderr(line: string): void;
   /** Something on stdout that is no record: too long, or not JSON. */
   garbage(reason: string): void;
+  /** While this is unsettled nothing more is read of stdout, so that pi has to wait. */
+  hold?(): Promise<void> | undefined;
 }
 
 /** Longest record read from pi: a whole conversation with images comes as one. Bytes. */
@@ -48,6 +52,8 @@ const MAX_STDERR_LINE_BYTES = 2000;
 /** How long the output of a process that has ended is still read, ms. */
 const ORPHAN_WAIT_MS = 1000;
 const ENDED = "the agent's process ended";
+/** Commands that pi has not answered, UTF-16 code units: one that hangs must not collect what clients send. */
+const MAX_PENDING_LENGTH = 64 * 1024 * 1024;
 
 /** Told of a request's end, in the very turn in which pi's answer was read: events behind it come after it. */
 export type Answered = (answer: PiResponse | PiExited) => void;
@@ -55,6 +61,7 @@ export type Answered = (answer: PiResponse | PiExited) => void;
 interface Pending {
   readonly answered: Answered;
   readonly label: string | number | undefined;
+  readonly length: number;
 }
 
 /** Raised for requests that pi can no longer answer. */
@@ -74,14 +81,15 @@ export class Pi {
   readonly #observer: PiObserver;
   readonly #clock: Clock;
   readonly #pending = new Map<string, Pending>();
+  #pendingLength = 0;
   #nextId = 1;
   #ended = false;
   /** Settles once the process, its output and all that it started have gone. */
   readonly exited: Promise<PiExit>;
 
   /** @throws {Error} if the program can't be started */
-  constructor({ argv, cwd, env }: PiLaunch, observer: PiObserver, clock: Clock) {
-    this.#mark = crypto.randomUUID();
+  constructor({ argv, cwd, env, mark }: PiLaunch, observer: PiObserver, clock: Clock) {
+    this.#mark = mark ?? crypto.randomUUID();
     this.#observer = observer;
     this.#clock = clock;
     this.#child = Bun.spawn([...argv], {
@@ -93,6 +101,16 @@ export class Pi {
       detached: true,
     });
     this.exited = this.#watch(Promise.allSettled([this.#readStdout(), this.#readStderr()]));
+  }
+
+  /** It has more to do than it may: pass nothing on. */
+  get isOverloaded(): boolean {
+    return this.#pendingLength > MAX_PENDING_LENGTH;
+  }
+
+  /** Commands that wait for an answer, count. */
+  get pending(): number {
+    return this.#pending.size;
   }
 
   get pid(): number {
@@ -112,8 +130,10 @@ export class Pi {
       return;
     }
     const id = `nest-${this.#nextId++}`;
-    this.#pending.set(id, { answered, label });
-    this.notify({ ...command, id });
+    const line = JSON.stringify({ ...command, id });
+    this.#pendingLength += line.length;
+    this.#pending.set(id, { answered, label, length: line.length });
+    this.#write(line);
   }
 
   /**
@@ -136,10 +156,12 @@ export class Pi {
 
   /** Sends a record that has no response. */
   notify(record: PiCommand): void {
-    if (this.#ended) return;
-    const line = `${JSON.stringify(record)}\n`;
+    if (!this.#ended) this.#write(JSON.stringify(record));
+  }
+
+  #write(line: string): void {
     try {
-      this.#child.stdin.write(line);
+      this.#child.stdin.write(`${line}\n`);
       // A broken pipe shows as the exit that caused it.
       void Promise.resolve(this.#child.stdin.flush()).catch(() => {});
     } catch {
@@ -189,6 +211,7 @@ export class Pi {
         (line) => this.#record(decoder.decode(line)),
         (bytes) => this.#observer.garbage(`a record of ${bytes} bytes`),
       );
+      await this.#observer.hold?.();
     }
   }
 
@@ -230,6 +253,7 @@ export class Pi {
       return;
     }
     this.#pending.delete(id);
+    this.#pendingLength -= pending.length;
     pending.answered(response);
   }
 }

@@ -18,7 +18,9 @@ export interface SupervisorObserver {
   /** A process that had been ready ended by itself; the next one starts after `restartMs`. */
   exited(exit: PiExit, restartMs: number): void;
   /** A process could not be started, or ended before it answered; the next try is after `restartMs`, on demand. */
-  failed(restartMs: number): void;
+  failed(restartMs: number, reason: string): void;
+  /** See {@link PiObserver.hold}. */
+  hold(): Promise<void> | undefined;
 }
 
 /** First pause before a restart, ms; it doubles with every crash. */
@@ -38,11 +40,8 @@ export class AgentUnavailable extends Error {
   override readonly name = "AgentUnavailable";
 }
 
-interface Waiting {
-  readonly command: PiCommand;
-  readonly label: string | number | undefined;
-  readonly answered: Delivered;
-}
+/** Called with the process once it is ready, or with why there will be none. */
+type Waiting = (pi: Pi | AgentUnavailable) => void;
 
 /** As {@link Answered}, where there may be no process to ask. */
 export type Delivered = (answer: Parameters<Answered>[0] | AgentUnavailable) => void;
@@ -97,15 +96,29 @@ export class Supervisor {
    *   or with {@link AgentUnavailable} if there is none
    */
   send(command: PiCommand, answered: Delivered, label?: string | number): void {
-    if (this.#pi !== undefined) this.#pi.send(command, answered, label);
-    else if (this.#stopped) answered(new AgentUnavailable(STOPPING));
+    this.#whenReady((pi) => {
+      if (pi instanceof AgentUnavailable) answered(pi);
+      else if (pi.isOverloaded)
+        answered(new AgentUnavailable("the agent does not take what was sent before"));
+      else pi.send(command, answered, label);
+    });
+  }
+
+  /** Calls `run` once, in the order of the calls of {@link send}: when a process is ready, or with why there is none. */
+  whenReady(run: (unavailable: AgentUnavailable | undefined) => void): void {
+    this.#whenReady((pi) => run(pi instanceof AgentUnavailable ? pi : undefined));
+  }
+
+  #whenReady(run: Waiting): void {
+    if (this.#pi !== undefined) run(this.#pi);
+    else if (this.#stopped) run(new AgentUnavailable(STOPPING));
     else if (this.#waiting.length >= MAX_WAITING) {
-      answered(new AgentUnavailable(`${MAX_WAITING} commands already wait for the agent to start`));
+      run(new AgentUnavailable(`${MAX_WAITING} commands already wait for the agent to start`));
     } else if (this.#starting === undefined && this.#pauseMs() > 0) {
       const seconds = Math.ceil(this.#pauseMs() / 1000);
-      answered(new AgentUnavailable(`the agent could not be started; next try in ${seconds} s`));
+      run(new AgentUnavailable(`the agent could not be started; next try in ${seconds} s`));
     } else {
-      this.#waiting.push({ command, label, answered });
+      this.#waiting.push(run);
       if (this.#starting === undefined) this.#begin();
     }
   }
@@ -117,6 +130,40 @@ export class Supervisor {
 
   labelOf(id: unknown): string | number | undefined {
     return (this.#pi ?? this.#startingPi)?.labelOf(id);
+  }
+
+  /** A process runs or is being started. */
+  get isRunning(): boolean {
+    return this.#pi !== undefined || this.#starting !== undefined;
+  }
+
+  /** Commands that wait for an answer, count. */
+  get pending(): number {
+    return (this.#pi?.pending ?? 0) + this.#waiting.length;
+  }
+
+  /**
+   * Ends the process until the next command; SIGKILL after `graceMs`.
+   *
+   * @param gone - called when it has ended, before the next one starts
+   * @returns false if no process is ready
+   */
+  rest(graceMs: number, gone: () => void): boolean {
+    const pi = this.#pi;
+    if (pi === undefined || this.#stopped) return false;
+    this.#pi = undefined;
+    // The end counts as a start: what arrives in it waits for the next process, and two never share a conversation.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#starting = promise;
+    this.#startingPi = pi;
+    void pi.stop(graceMs).then(() => {
+      this.#starting = undefined;
+      this.#startingPi = undefined;
+      gone();
+      resolve();
+      if (this.#waiting.length > 0 && !this.#stopped) this.#begin();
+    });
+    return true;
   }
 
   /** Ends the process for good; SIGKILL after `graceMs`. */
@@ -145,6 +192,7 @@ export class Supervisor {
         event: (record, line) => this.#observer.event(record, line),
         stderr: (line) => this.#log.info("agent_stderr", { line }),
         garbage: (reason) => this.#log.warn("agent_garbage", { reason }),
+        hold: () => this.#observer.hold(),
       };
       const pi = new Pi(launch, observer, this.#clock);
       this.#startingPi = pi;
@@ -155,7 +203,9 @@ export class Supervisor {
         cancel();
       }
       this.#pi = pi;
-      void pi.exited.then((exit) => this.#ended(exit, startedMs));
+      void pi.exited.then((exit) => {
+        if (this.#pi === pi) this.#ended(exit, startedMs);
+      });
       this.#observer.ready(pi.pid);
       this.#flush(pi);
     } catch (error) {
@@ -166,7 +216,7 @@ export class Supervisor {
   #flush(pi: Pi): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { command, label, answered } of waiting) pi.send(command, answered, label);
+    for (const run of waiting) run(pi);
   }
 
   #ended(exit: PiExit, startedMs: number): void {
@@ -196,14 +246,14 @@ export class Supervisor {
     this.#notBeforeMs = this.#clock.monotonicMs() + restartMs;
     const reason = error instanceof PiExited ? "it ended before it answered" : error.message;
     this.#log.error("agent_start_failed", { reason, restartMs });
-    this.#observer.failed(restartMs);
     this.#rejectWaiting(`the agent could not be started: ${reason}`);
+    this.#observer.failed(restartMs, `the agent could not be started: ${reason}`);
   }
 
   #rejectWaiting(reason: string): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { answered } of waiting) answered(new AgentUnavailable(reason));
+    for (const run of waiting) run(new AgentUnavailable(reason));
   }
 
   #pauseAfterCrash(): number {

@@ -1,20 +1,31 @@
-import { type Admission, Connection } from "./connection.ts";
+import type { Session } from "../agent/session.ts";
+import { type Admission, Connection, topicOf } from "./connection.ts";
+import { FanOut } from "./fan-out.ts";
 import type { AttachParts } from "./parts.ts";
 import { LIMITS, type VaultChange, type VaultFrame } from "./protocol.ts";
 import { WaitingRoom } from "./waiting-room.ts";
+
+type Publish = (topic: string, text: string) => void;
+
+/** Between pings, ms. A peer that is silent from one to the next is cut off: after 20 to 40 s. */
+const BEAT_MS = 20_000;
 
 /** All sockets of `/attach`. */
 export class Attach {
   readonly #parts: AttachParts;
   readonly #connections = new Set<Connection>();
+  #cancelBeat = () => {};
   #isClosed = false;
 
-  constructor(parts: Omit<AttachParts, "waitingRoom">) {
+  readonly #fanOuts = new WeakMap<Session, FanOut>();
+  #publish: Publish | undefined;
+
+  constructor(parts: Omit<AttachParts, "waitingRoom" | "fanOutOf">) {
     const waitingRoom = new WaitingRoom({
       maxPerAddress: LIMITS.maxWaitingPerAddress,
       maxInAll: LIMITS.maxWaiting,
     });
-    this.#parts = { ...parts, waitingRoom };
+    this.#parts = { ...parts, waitingRoom, fanOutOf: (session) => this.#fanOutOf(session) };
   }
 
   /** Open sockets, authenticated or not. */
@@ -34,6 +45,21 @@ export class Attach {
     return connection;
   }
 
+  /** How a text goes to all sockets that have entered a topic: known once the server runs, before any socket is open. */
+  publishBy(publish: Publish): void {
+    this.#publish = publish;
+  }
+
+  #fanOutOf(session: Session): FanOut {
+    let fanOut = this.#fanOuts.get(session);
+    if (fanOut === undefined) {
+      const topic = topicOf(session.name);
+      fanOut = new FanOut(session, (frame) => this.#publish?.(topic, frame));
+      this.#fanOuts.set(session, fanOut);
+    }
+    return fanOut;
+  }
+
   /** Closes the sockets whose tokens are no longer good. */
   revalidate(): void {
     for (const connection of this.#connections) connection.revalidate();
@@ -47,9 +73,24 @@ export class Attach {
     for (const connection of this.#connections) connection.tellVaultChanges(text);
   }
 
+  /**
+   * Pings the peers and cuts off those of whom nothing was heard since the last time: a half-open connection looks alive
+   * for as long as there is nothing to send, and Bun's own idle timeout starts anew with each frame sent.
+   */
+  #beat(): void {
+    this.#cancelBeat = this.#parts.clock.after(BEAT_MS, () => {
+      for (const connection of this.#connections) connection.beat();
+      // Not at once: a clock that jumps must not have two beats with no time in between to answer.
+      queueMicrotask(() => {
+        if (this.#connections.size > 0 && !this.#isClosed) this.#beat();
+      });
+    });
+  }
+
   /** Closes all sockets with 1001. */
   close(): void {
     this.#isClosed = true;
+    this.#cancelBeat();
     for (const connection of this.#connections) connection.goAway();
   }
 
@@ -58,18 +99,22 @@ export class Attach {
     maxPayloadLength: LIMITS.maxFrameBytes,
     // Ours is `maxUnreadBytes`, looked at before each frame; past Bun's it drops frames, so that lies beyond.
     backpressureLimit: 2 * LIMITS.maxUnreadBytes,
-    // Bun pings before the time is over, so only a peer that is gone stays silent. Seconds.
-    idleTimeout: 60,
+    // Pings are ours, see `#beat`; this is what is left should they fail. Seconds.
+    idleTimeout: 4 * (BEAT_MS / 1000),
+    sendPings: false,
     perMessageDeflate: false,
     open: (socket) => {
       this.#connections.add(socket.data);
+      if (this.#connections.size === 1) this.#beat();
       socket.data.opened(socket, this.#isClosed);
     },
     message: (socket, frame) => socket.data.received(frame),
     ping: (socket) => socket.data.pinged(),
+    pong: (socket) => socket.data.heard(),
     drain: (socket) => socket.data.drained(),
     close: (socket) => {
       this.#connections.delete(socket.data);
+      if (this.#connections.size === 0) this.#cancelBeat();
       socket.data.closed();
     },
     error: (error) =>

@@ -1,10 +1,12 @@
 import type { Command } from "../agent/commands.ts";
 import { isRefusal, parseCommand } from "../agent/commands.ts";
-import type { Reply, Session } from "../agent/session.ts";
+import type { Reply } from "../agent/reply.ts";
+import type { Session } from "../agent/session.ts";
 import { allows, COMMANDS, needOf, ROUTES, scopeNamed, VAULT_EVENTS } from "../auth/permissions.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SlidingWindow } from "../limit/sliding-window.ts";
 import { EventFeed } from "./event-feed.ts";
+import type { FanOut, Reader } from "./fan-out.ts";
 import { parseAuthFrame, parseCommandFrame } from "./frames.ts";
 import type { AttachParts } from "./parts.ts";
 import {
@@ -34,14 +36,19 @@ export interface Admission {
 export interface Socket {
   send(text: string): number;
   close(code: number, reason?: string): void;
+  ping(): number;
   terminate(): void;
   getBufferedAmount(): number;
+  subscribe(topic: string): unknown;
+  unsubscribe(topic: string): unknown;
 }
 
 /** A peer that does not finish the closing handshake is cut off after this, ms. */
 const CLOSE_GRACE_MS = 2000;
 /** Longest wait for the agent's process before `attached` is sent without it, ms. */
 const OPEN_TIMEOUT_MS = 15_000;
+/** Frames over the rate that are answered; whoever goes on is closed with 1008. */
+const MAX_RATE_LIMITED = 1000;
 /** Pings of a peer that has not authenticated: none is needed in five seconds. */
 const MAX_EARLY_PINGS = 8;
 
@@ -68,13 +75,16 @@ export class Connection {
   #session: Session | undefined;
   #cancelTimer = () => {};
   #cancelExpiry = () => {};
-  #unsubscribe = () => {};
   /** Frames that came before `attached`. */
   #early: (string | Buffer)[] = [];
   #earlyPings = 0;
+  /** Something came in since the last beat. */
+  #isHeard = true;
+  #rateLimited = 0;
   #commands: SlidingWindow | undefined;
-  #feed: EventFeed | undefined;
   #hasMissedVault = false;
+  #fanOut: FanOut | undefined;
+  #reader: Reader | undefined;
 
   constructor(parts: AttachParts, admission: Admission) {
     this.#parts = parts;
@@ -102,6 +112,7 @@ export class Connection {
   }
 
   received(frame: string | Buffer): void {
+    this.#isHeard = true;
     switch (this.#state) {
       case "waiting":
         this.#authenticate(frame);
@@ -118,13 +129,31 @@ export class Connection {
     }
   }
 
+  /** The peer is there: a pong, a ping, room in its buffers. */
+  heard(): void {
+    this.#isHeard = true;
+  }
+
+  /** Called at intervals: a peer of whom nothing was heard since the last time is gone. */
+  beat(): void {
+    if (this.#isHeard) {
+      this.#isHeard = false;
+      this.#socket?.ping();
+    } else {
+      this.#parts.log.info("socket_gone", { address: this.address, session: this.#session?.name });
+      this.#socket?.terminate();
+    }
+  }
+
   pinged(): void {
+    this.#isHeard = true;
     if (this.#state === "waiting" && ++this.#earlyPings > MAX_EARLY_PINGS)
       this.#socket?.terminate();
   }
 
   drained(): void {
-    this.#feed?.drain();
+    this.#isHeard = true;
+    if (this.#reader !== undefined) this.#fanOut?.drained(this.#reader);
     if (this.#hasMissedVault) this.tellVaultChanges(VAULT_RESYNC);
   }
 
@@ -141,15 +170,14 @@ export class Connection {
     }
     const sent = this.#sendText(this.#hasMissedVault ? VAULT_RESYNC : frame);
     this.#hasMissedVault = false;
-    if (sent === "full") this.#feed?.fill();
+    if (sent === "full") this.#reader?.feed.fill();
   }
 
   closed(): void {
     this.#state = "closed";
     this.#cancelTimer();
     this.#cancelExpiry();
-    this.#unsubscribe();
-    this.#feed?.stop();
+    if (this.#reader !== undefined) this.#fanOut?.remove(this.#reader);
     this.#parts.waitingRoom.leave(this);
     this.#early = [];
   }
@@ -208,7 +236,13 @@ export class Connection {
   #welcome(principal: Principal): void {
     this.#principal = principal;
     this.#watchExpiry(principal);
-    const session = this.#parts.sessions.get(this.#admission.session);
+    let session: Session | undefined;
+    try {
+      session = this.#parts.sessions.get(this.#admission.session);
+    } catch {
+      this.#fail({ type: "error", code: "session_unavailable" }, CLOSE.tryAgainLater);
+      return;
+    }
     if (session === undefined) {
       this.#fail({ type: "error", code: "session_not_found" }, CLOSE.sessionNotFound);
       return;
@@ -245,6 +279,7 @@ export class Connection {
     const resync = since !== undefined && !journal.reaches(since);
     const seen = since === undefined || resync ? journal.lastSeq : since;
     const dialogs = session.openDialogs;
+    const { interrupted } = session;
     this.#send({
       type: "attached",
       session: session.name,
@@ -253,15 +288,24 @@ export class Connection {
       resync,
       ...(session.isScripted && { scripted: true }),
       ...(dialogs.length > 0 && { dialogs }),
+      ...(interrupted.length > 0 && { interrupted }),
     } satisfies AttachedFrame);
     const feed = new EventFeed(journal, seen, {
       send: (frame) => this.#sendText(frame),
       tooSlow: () => this.#tooSlow(),
       after: (delayMs, run) => this.#parts.clock.after(delayMs, run),
     });
-    this.#feed = feed;
-    this.#unsubscribe = session.subscribe(() => feed.pump());
-    feed.pump();
+    const topic = topicOf(session.name);
+    const reader: Reader = {
+      feed,
+      enter: () => this.#socket?.subscribe(topic),
+      leave: () => this.#socket?.unsubscribe(topic),
+      buffered: () => this.#socket?.getBufferedAmount() ?? 0,
+      ended: () => this.#fail({ type: "error", code: "session_not_found" }, CLOSE.sessionNotFound),
+    };
+    this.#reader = reader;
+    this.#fanOut = this.#parts.fanOutOf(session);
+    this.#fanOut.add(reader);
     const early = this.#early;
     this.#early = [];
     for (const frame of early) this.#command(frame);
@@ -270,7 +314,18 @@ export class Connection {
   #isWithinRate(frame: string | Buffer): boolean {
     this.#commands ??= new SlidingWindow(LIMITS.commandsPerMinute, 60_000);
     const waitMs = this.#commands.hit(this.#parts.clock.monotonicMs());
-    if (waitMs === 0) return true;
+    if (waitMs === 0) {
+      this.#rateLimited = 0;
+      return true;
+    }
+    if (++this.#rateLimited > MAX_RATE_LIMITED) {
+      this.#parts.log.info("socket_floods", {
+        address: this.address,
+        session: this.#session?.name,
+      });
+      this.#end(CLOSE.policyViolation, "far too many commands");
+      return false;
+    }
     const parsed = parseCommandFrame(frame);
     const seconds = Math.ceil(waitMs / 1000);
     this.#respond(parsed?.type ?? "unknown", parsed?.id, {
@@ -331,9 +386,10 @@ export class Connection {
   }
 
   #send(frame: object): void {
+    this.#fanOut?.flush();
     // What waits already counts, not this frame: an answer may be larger than the limit by itself.
     if ((this.#socket?.getBufferedAmount() ?? 0) > LIMITS.maxUnreadBytes) this.#tooSlow();
-    else if (this.#sendText(JSON.stringify(frame)) === "full") this.#feed?.fill();
+    else if (this.#sendText(JSON.stringify(frame)) === "full") this.#reader?.feed.fill();
   }
 
   #sendText(text: string): "sent" | "full" | "gone" {
@@ -379,6 +435,11 @@ export class Connection {
 
 /** Longest delay of a timer, ms: longer ones fire at once. A day is enough to look again. */
 const MAX_TIMER_MS = 86_400_000;
+
+/** Bun's name for the sockets that have taken all of a session's events. */
+export function topicOf(session: string): string {
+  return `events ${session}`;
+}
 
 /** `attach` may do everything on the socket, `prompt` may talk and read. */
 export function mayAttach(principal: Principal): boolean {

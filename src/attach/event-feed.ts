@@ -49,6 +49,17 @@ export class EventFeed {
     this.pump();
   }
 
+  /** True if the reader has been sent everything up to `seq`, and its socket has taken it. */
+  isAt(seq: number): boolean {
+    return this.#cursor === seq && !this.#isFull;
+  }
+
+  /** The reader was sent everything up to `seq` by another way. */
+  goOnFrom(seq: number, isFull: boolean): void {
+    this.#cursor = seq;
+    this.#isFull = isFull;
+  }
+
   /** Sends what can be sent. */
   pump(): void {
     const before = this.#cursor;

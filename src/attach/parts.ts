@@ -3,6 +3,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { Clock } from "../clock.ts";
 import type { LockOut } from "../limit/lock-out.ts";
 import type { Log } from "../log/log.ts";
+import type { FanOut } from "./fan-out.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
 /** What `/attach` works with. */
@@ -10,6 +11,8 @@ export interface AttachParts {
   readonly authenticator: Authenticator;
   readonly lockOut: LockOut;
   readonly sessions: { get(name: string): Session | undefined };
+  /** Sends a session's events to its sockets. */
+  readonly fanOutOf: (session: Session) => FanOut;
   readonly waitingRoom: WaitingRoom;
   readonly clock: Clock;
   readonly log: Log;

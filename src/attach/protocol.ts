@@ -5,9 +5,11 @@
 
 export const PROTOCOL_VERSION = 1;
 
-/** Close codes, beside 1001 (going away), 1009 (frame too big) and 1013 (try again later) of RFC 6455 and IANA. */
+/** Close codes, beside 1001 (going away), 1008 (policy violation), 1009 (frame too big) and 1013 (try again later) of RFC 6455 and IANA. */
 export const CLOSE = {
   goingAway: 1001,
+  /** More than a thousand commands over the rate in a row. */
+  policyViolation: 1008,
   tryAgainLater: 1013,
   /** No authentication within the time allowed. */
   authTimeout: 4001,
@@ -64,6 +66,12 @@ export interface AttachedFrame {
   readonly scripted?: true;
   /** Dialogs (`extension_ui_request`) that still wait for an answer. */
   readonly dialogs?: readonly unknown[];
+  /** Prompts that were cut off and may be run again with `retry_prompt`. */
+  readonly interrupted?: readonly {
+    readonly prompt: string;
+    readonly key?: string;
+    readonly message: string;
+  }[];
 }
 
 export interface EventFrame {
@@ -107,6 +115,7 @@ export type ErrorCode =
   | "locked_out"
   | "insufficient_scope"
   | "session_not_found"
+  | "session_unavailable"
   | "too_many_waiting"
   | "bad_frame";
 

@@ -25,6 +25,10 @@ export const ROUTES: Readonly<Record<string, Need>> = {
   "DELETE /api/files/:path": ["vault:write"],
   "POST /api/move": ["vault:write"],
   "GET /api/search": ["vault:read"],
+  "GET /api/sessions": MEMBERS,
+  "PUT /api/sessions/:name": ["attach", "admin"],
+  "DELETE /api/sessions/:name": ["attach", "admin"],
+  "GET /api/sessions/:name/messages": TALK,
   "GET /attach": TALK,
   "POST /api/webhook": ["webhook"],
   "POST /api/webhook/:source": "none",
@@ -36,6 +40,7 @@ export const ROUTES: Readonly<Record<string, Need>> = {
 /** By type. */
 export const COMMANDS: Readonly<Record<string, Need>> = {
   prompt: TALK,
+  retry_prompt: TALK,
   steer: TALK,
   follow_up: TALK,
   abort: TALK,

@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { firstSeqAt, MemoryJournal } from "../agent/journal.ts";
+import { bootId, DiskJournal } from "../agent/disk-journal.ts";
 import { Agent, AgentMissing, type AgentOptions } from "../agent/launch.ts";
 import { ModelProbe } from "../agent/model-probe.ts";
 import { Sessions } from "../agent/sessions.ts";
@@ -24,6 +24,7 @@ import { GatewayMetrics } from "./gateway-metrics.ts";
 import { findRipgrep } from "./ripgrep.ts";
 import { stateFolder } from "./state-folder.ts";
 import { watchVault } from "./vault-watch.ts";
+import { lockFolder } from "./folder-lock.ts";
 import { VERSION } from "./version.ts";
 import { startWebhooks, webhookSettings } from "./webhook-parts.ts";
 
@@ -53,7 +54,7 @@ export interface Gateway {
 const MAX_ADDRESSES = 65_536;
 /** Events kept per session (contract section 5). */
 const MAX_EVENTS = 10_000;
-const MAX_EVENT_LENGTH = 64 * 1024 * 1024;
+const MAX_EVENT_BYTES = 64 * 1024 * 1024;
 /** Time for an agent to end its tools, ms: the rest of the ten seconds is for closing and the sweep behind it. */
 const AGENT_GRACE_MS = 7000;
 
@@ -76,28 +77,31 @@ export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptio
     demo ? "scripted" : undefined,
   );
   const readImage = imageReader(vault);
-  const sessions = new Sessions(
-    new Map(
-      [...config.sessions].map(([name, { cwd }]) => [
-        name,
-        () => ({
-          name,
-          cwd,
-          dir: join(stateFolder(config.file), name),
-          agent,
-          models,
-          journal: new MemoryJournal({
-            firstSeq: firstSeqAt(clock.wallMs()),
-            maxEvents: MAX_EVENTS,
-            maxLength: MAX_EVENT_LENGTH,
-          }),
-          clock,
-          log,
-          readImage,
-        }),
-      ]),
-    ),
-  );
+  const boot = bootId();
+  const sessionsDir = stateFolder(config.file);
+  const releaseSessions = lockFolder(sessionsDir, log);
+  const sessions = new Sessions({
+    dir: sessionsDir,
+    configured: new Set(config.sessions.keys()),
+    settings: (name, dir) => ({
+      cwd: config.sessions.get(name)?.cwd ?? config.vault.path,
+      idleMs: (config.sessions.get(name)?.idleMinutes ?? 0) * 60_000,
+      agent,
+      models,
+      journal: new DiskJournal({
+        dir: join(dir, "journal"),
+        maxEvents: MAX_EVENTS,
+        maxBytes: MAX_EVENT_BYTES,
+        bootId: boot,
+        clock,
+        log,
+      }),
+      clock,
+      log,
+      readImage,
+    }),
+    log,
+  });
 
   const authenticator = new Authenticator(config.server.principals, () => clock.wallMs());
   const lockOut = new LockOut(
@@ -141,7 +145,7 @@ export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptio
     vault,
     search,
     maxFileBytes: config.vault.maxFileBytes,
-    hasSession: (name) => config.sessions.has(name),
+    sessions,
     status: () => ({
       version: VERSION,
       uptimeSeconds: Math.floor((clock.monotonicMs() - startedMs) / 1000),
@@ -170,9 +174,12 @@ export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptio
     idleTimeout: 30,
   });
 
+  attach.publishBy((topic, text) => server.publish(topic, text));
+
   const watch = watchVault(vault, attach, clock, log);
   // Known before the first client comes, in most cases.
   void models.choose();
+  sessions.recover();
 
   return {
     url: server.url.origin,
@@ -201,6 +208,7 @@ export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptio
       webhooks[Symbol.dispose]();
       metrics[Symbol.dispose]();
       await Promise.all([sessions.stop(AGENT_GRACE_MS), models.stop(AGENT_GRACE_MS)]);
+      releaseSessions();
       lockOut[Symbol.dispose]();
       await server.stop(true);
       await closed;

@@ -1,9 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Session } from "../agent/session.ts";
 import type { Sessions } from "../agent/sessions.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { Log } from "../log/log.ts";
+import type { Receiver } from "../webhook/inbox.ts";
 import { Ledger } from "../webhook/ledger.ts";
 import { type Credential, standardKey } from "../webhook/signatures.ts";
 import { parseTemplate } from "../webhook/template.ts";
@@ -13,17 +15,33 @@ import { stateFolder } from "./state-folder.ts";
 /** The webhooks of a gateway, with what they remember. */
 export function startWebhooks(
   config: Config,
-  sessions: Pick<Sessions, "get">,
+  sessions: Pick<Sessions, "get" | "has">,
   clock: Clock,
   log: Log,
 ): Webhooks {
   return new Webhooks(webhookSettings(config), {
     ledger: openLedger(join(stateFolder(config.file), "webhooks.sqlite"), log),
-    hasSession: (name) => config.sessions.has(name),
-    receiver: (name) => sessions.get(name),
+    hasSession: (name) => sessions.has(name),
+    receiver: (name) => receiverOf(sessions.get(name)),
     clock,
     log,
   });
+}
+
+/** A session as the inbox sees it: what is handed over is on disk when `done` is called, and runs once. */
+function receiverOf(session: Session | undefined): Receiver | undefined {
+  if (session === undefined) return undefined;
+  return {
+    get isFree() {
+      return session.isFree;
+    },
+    subscribe: (wake) => session.subscribe({ wake }),
+    offer({ id, message }, done) {
+      // No client can send a key with a space, so this one is ours.
+      const taken = session.enqueue({ type: "prompt", fields: { message } }, `webhook ${id}`);
+      done({ success: !("success" in taken) });
+    },
+  };
 }
 
 /** Without a place to write to they work all the same, but forget with the process: said once, at the start. */

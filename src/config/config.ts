@@ -31,7 +31,7 @@ export interface Config {
     /** Environment variables that hold Nest's own secrets and so never reach the agent. */
     readonly withheldEnv: readonly string[];
   };
-  readonly sessions: ReadonlyMap<string, { readonly cwd: string }>;
+  readonly sessions: ReadonlyMap<string, { readonly cwd: string; readonly idleMinutes: number }>;
   readonly webhooks: {
     readonly perSource: number;
     readonly global: number;

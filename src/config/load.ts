@@ -46,9 +46,12 @@ function assemble(
 ): Config {
   const base = dirname(file);
   const vaultPath = resolve(base, vault.path);
-  const sessionMap = new Map([["default", { cwd: vaultPath }]]);
-  for (const [name, { cwd }] of Object.entries(sessions)) {
-    sessionMap.set(name, { cwd: cwd === undefined ? vaultPath : resolve(base, cwd) });
+  const sessionMap = new Map([["default", { cwd: vaultPath, idleMinutes: 0 }]]);
+  for (const [name, { cwd, idleMinutes }] of Object.entries(sessions)) {
+    sessionMap.set(name, {
+      cwd: cwd === undefined ? vaultPath : resolve(base, cwd),
+      idleMinutes,
+    });
   }
   return {
     file,

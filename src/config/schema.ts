@@ -212,10 +212,12 @@ const sessions = v.record(
     {
       /** The agent's working folder, created if absent · vault.path. */
       cwd: v.optional(text("a folder")),
+      /** The agent's process ends after so long without anything to do, minutes · 0 (never) to 525600 · 0. */
+      idleMinutes: v.optional(whole(0, 525_600, "minutes"), 0),
     },
-    "{cwd}",
+    "{cwd, idleMinutes}",
   ),
-  "a mapping of session names to {cwd}",
+  "a mapping of session names to {cwd, idleMinutes}",
 );
 
 const webhooks = v.strictObject(

@@ -31,6 +31,13 @@ import { liftLockout, listLockouts } from "./routes/lockouts.ts";
 import { metrics } from "./routes/metrics.ts";
 import { moveFile } from "./routes/move.ts";
 import { searchVault, type SearchRouteOptions } from "./routes/search.ts";
+import {
+  endSession,
+  listSessions,
+  messages,
+  putSession,
+  type SessionsApi,
+} from "./routes/sessions.ts";
 import { type Status, status } from "./routes/status.ts";
 import { WebhookDoor, type WebhookOutcome, webhookRoute } from "./routes/webhook.ts";
 import { webhookSourceRoute } from "./routes/webhook-source.ts";
@@ -42,7 +49,7 @@ export interface AppParts extends Omit<
   readonly authenticator: Authenticator;
   readonly lockOut: LockOut;
   readonly attach: Attach;
-  readonly hasSession: (name: string) => boolean;
+  readonly sessions: SessionsApi;
   readonly status: () => Status;
   readonly webhooks: Webhooks;
   /** Prometheus text. */
@@ -55,7 +62,7 @@ export interface AppParts extends Omit<
 
 /** The whole gateway as one fetch handler. Its bindings are the {@link RequestScope} of each request. */
 export function createApp(parts: AppParts): Hono<NestEnv> {
-  const { log, lockOut, requests, webhooks, clock, authenticator } = parts;
+  const { log, lockOut, requests, webhooks, clock, authenticator, sessions } = parts;
   // Routed by the very path that the steps have seen.
   const files = { ...parts, callerOf: callerFor(log), auditOf: auditorFor(log) };
 
@@ -98,6 +105,9 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   });
   route("/api/move", { POST: moveFile(files) });
   route("/api/search", { GET: searchVault(files) });
+  route("/api/sessions", { GET: listSessions(sessions) });
+  route("/api/sessions/:name", { PUT: putSession(sessions), DELETE: endSession(sessions) });
+  route("/api/sessions/:name/messages", { GET: messages(sessions) });
   route("/api/webhook", { POST: webhookRoute(door) });
   route("/api/webhook/:source", { POST: webhookSourceRoute(door) });
   route("/api/lockouts", { GET: listLockouts(lockOut) });

@@ -8,6 +8,7 @@ const STATUS = {
   bad_host: 400,
   bad_request: 400,
   bad_json: 400,
+  invalid_name: 400,
   unauthorized: 401,
   insufficient_scope: 403,
   origin_refused: 403,
@@ -15,6 +16,7 @@ const STATUS = {
   session_not_found: 404,
   method_not_allowed: 405,
   body_timeout: 408,
+  too_many_sessions: 409,
   body_too_large: 413,
   unsupported_encoding: 415,
   unsupported_media_type: 415,
@@ -26,8 +28,10 @@ const STATUS = {
   webhook_limited: 429,
   internal_error: 500,
   inbox_full: 503,
+  agent_unavailable: 503,
   too_many_waiting: 503,
   unavailable: 503,
+  storage_unavailable: 507,
 } as const;
 
 export type ProblemCode = keyof typeof STATUS;

@@ -7,14 +7,15 @@ export interface Receiver {
   readonly isFree: boolean;
   /** Calls `wake` whenever `isFree` may have changed; the returned function ends that. */
   subscribe(wake: () => void): () => void;
-  /** Hands a prompt over; only while `isFree`. `done` is called once, with whether the agent took it. */
-  offer(message: string, done: (answer: Answer) => void): void;
+  /**
+   * Hands a message over; only while `isFree`. `done` is called once, with whether it was taken on: then it is the
+   * session's to see that it runs, once. A message that is offered again, after a crash, is known by its id.
+   */
+  offer(message: Pick<Waiting, "id" | "message">, done: (answer: Answer) => void): void;
 }
 
-/** `code` `agent_exited`: the process ended, and whether it had begun nobody knows. */
 export interface Answer {
   readonly success: boolean;
-  readonly code?: string;
 }
 
 /** A message that waits. */
@@ -112,11 +113,11 @@ export class Inbox implements Disposable {
   #handOver(receiver: Receiver, next: Waiting): void {
     this.#handedOver = true;
     this.#freeSinceMs = undefined;
-    receiver.offer(next.message, ({ success, code }) => {
+    receiver.offer(next, ({ success }) => {
       this.#handedOver = false;
       if (this.#isClosed) return;
       if (success) this.#settle(next, true);
-      else if (code === "agent_exited" || ++this.#tries >= MAX_TRIES) this.#settle(next, false);
+      else if (++this.#tries >= MAX_TRIES) this.#settle(next, false);
       else {
         this.#again();
         return;

@@ -1,6 +1,6 @@
 import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
-import { firstSeqAt, MemoryJournal } from "../../src/agent/journal.ts";
+import { MemoryJournal } from "../../src/agent/journal.ts";
 import { randomFrom } from "../support/random.ts";
 
 const journalWith = (options: { firstSeq?: number; maxEvents?: number; maxLength?: number } = {}) =>
@@ -127,18 +127,5 @@ describe("MemoryJournal", () => {
         expect(journal.lengthAfter(oldest)).toBe(length);
       }
     }
-  });
-});
-
-describe("firstSeqAt", () => {
-  test("rises over a restart as long as events come slower than one a microsecond", () => {
-    const first = firstSeqAt(Date.UTC(2027, 0, 1));
-    expect(first).toBe(1_798_761_600_000_000);
-    expect(firstSeqAt(Date.UTC(2027, 0, 1) + 1)).toBe(first + 1000);
-    expect(Number.isSafeInteger(firstSeqAt(Date.UTC(2255, 0, 1)))).toBe(true);
-  });
-
-  test("is a whole number for a clock with fractions", () => {
-    expect(firstSeqAt(1234.567)).toBe(1_234_000);
   });
 });

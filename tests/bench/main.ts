@@ -6,6 +6,7 @@ import { Lab } from "./lab.ts";
 import { type BenchOptions, CannotBench, parseOptions } from "./options.ts";
 import { PINNING, pinOurselves } from "./pinning.ts";
 import { benchSearch } from "./search.ts";
+import { benchReliability } from "./reliability.ts";
 import { benchTurn } from "./turn.ts";
 import { benchUpgrades } from "./upgrades.ts";
 import { benchVault } from "./vault.ts";
@@ -29,6 +30,7 @@ const GROUPS: Readonly<
   watch: benchWatch,
   events: benchEvents,
   turn: benchTurn,
+  reliability: benchReliability,
   upgrades: benchUpgrades,
 };
 

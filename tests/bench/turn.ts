@@ -9,12 +9,17 @@ import { interleave } from "./rounds.ts";
 import { median, ratios, spread } from "./statistics.ts";
 import { printTable } from "./table.ts";
 import { TurnClient } from "./turn-client.ts";
+import type { Verdicts } from "./verdict.ts";
 
 /** About a hundred tokens; the scripted model says 200 a second. */
 const PROMPT = "@say one two three four five six seven eight nine ten\n@repeat 8";
 
 /** A whole turn of the real pi on its scripted model: through Nest, and over its own stdin and stdout. */
-export async function benchTurn(lab: Lab, { rounds }: BenchOptions): Promise<void> {
+export async function benchTurn(
+  lab: Lab,
+  { rounds }: BenchOptions,
+  verdicts: Verdicts,
+): Promise<void> {
   const nest = await TurnClient.nest(await startNest(lab));
   const direct = new DirectPi(lab);
   const samples = await interleave(
@@ -27,13 +32,15 @@ export async function benchTurn(lab: Lab, { rounds }: BenchOptions): Promise<voi
   nest.close();
   const [bare, ours] = [samples.get("direct") ?? [], samples.get("nest") ?? []];
   printTable("A turn of the real pi on its scripted model, ms: median (middle half)", [
-    ["", "over stdio", "through Nest", "difference of medians", "ratio"],
+    ["", "over stdio", "through Nest", "difference of medians", "ratio", "stdio / Nest"],
     [
       "prompt to agent_settled",
       spread(bare, 1),
       spread(ours, 1),
       (median(ours) - median(bare)).toFixed(1),
       spread(ratios(ours, bare), 3),
+      // Nest, its journal and the durable prompt add less than 15 %.
+      verdicts.judge(median(ratios(bare, ours)), { least: 1 / 1.15 }),
     ],
   ]);
 }

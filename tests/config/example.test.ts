@@ -113,7 +113,9 @@ describe("config.example.yaml", () => {
       if (isSection) continue;
       // Without cwd a session works in the vault; the example says so by its path.
       const spelledOut =
-        path === "sessions" ? { default: { cwd: at(value, "vault.path") } } : expected;
+        path === "sessions"
+          ? { default: { cwd: at(value, "vault.path"), idleMinutes: 0 } }
+          : expected;
       expect({ path, found }).toEqual({ path, found: spelledOut });
     }
   });

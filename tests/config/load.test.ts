@@ -51,7 +51,7 @@ describe("loadConfig", () => {
       },
       vault: { path: "/srv/nest/vault", maxFileBytes: 104_857_600 },
       agent: { args: [], env: {}, withheldEnv: [] },
-      sessions: new Map([["default", { cwd: "/srv/nest/vault" }]]),
+      sessions: new Map([["default", { cwd: "/srv/nest/vault", idleMinutes: 0 }]]),
       webhooks: { perSource: 10, global: 30, sources: new Map() },
       log: { level: "info", format: "auto", audit: "/srv/nest/sessions/audit.log" },
     });
@@ -315,16 +315,16 @@ describe("loadConfig", () => {
     writeFileSync(join(dir.path, "etc", "owner.txt"), `${TOKEN}\n`);
     writeFileSync(
       file,
-      "server: { token: file:owner.txt }\nvault: { path: ../notes }\nsessions: { work: { cwd: ./w }, abs: { cwd: /srv/x }, plain: {} }\n",
+      "server: { token: file:owner.txt }\nvault: { path: ../notes }\nsessions: { work: { cwd: ./w, idleMinutes: 5 }, abs: { cwd: /srv/x }, plain: {} }\n",
     );
     const { config } = readConfigFile(file, {});
     const notes = join(dir.path, "notes");
     expect(config.vault.path).toBe(notes);
     expect(Object.fromEntries(config.sessions)).toEqual({
-      default: { cwd: notes },
-      work: { cwd: join(dir.path, "etc", "w") },
-      abs: { cwd: "/srv/x" },
-      plain: { cwd: notes },
+      default: { cwd: notes, idleMinutes: 0 },
+      work: { cwd: join(dir.path, "etc", "w"), idleMinutes: 5 },
+      abs: { cwd: "/srv/x", idleMinutes: 0 },
+      plain: { cwd: notes, idleMinutes: 0 },
     });
     expect(config.server.principals[0]?.digest).toEqual(digestOf(TOKEN));
   });

@@ -91,6 +91,15 @@ export class AttachClient implements AsyncDisposable {
   }
 }
 
+/** Comes back as one that has seen `since`. */
+export async function attachSince(
+  url: string,
+  token: string,
+  since: number,
+): Promise<AttachClient> {
+  return attach(`${url}${url.includes("?") ? "&" : "?"}since=${since}`, token);
+}
+
 /** Attaches with a first message and waits for `attached`. */
 export async function attach(url: string, token: string): Promise<AttachClient> {
   const client = await new AttachClient(url).opened();

@@ -49,9 +49,15 @@ export class NestProcess implements AsyncDisposable {
       cwd,
       env,
       runtime = [],
-    }: { cwd: string; env?: Record<string, string>; runtime?: readonly string[] },
+      wrapper = [],
+    }: {
+      cwd: string;
+      env?: Record<string, string>;
+      runtime?: readonly string[];
+      wrapper?: readonly string[];
+    },
   ) {
-    this.#child = Bun.spawn([process.execPath, ...runtime, MAIN, ...args], {
+    this.#child = Bun.spawn([...wrapper, process.execPath, ...runtime, MAIN, ...args], {
       cwd,
       env: env ?? bareEnv(cwd),
       stdin: "ignore",

@@ -17,7 +17,7 @@ class Session implements Receiver {
     return () => this.#wakes.delete(wake);
   }
 
-  offer(message: string, done: (answer: Answer) => void): void {
+  offer({ message }: { readonly message: string }, done: (answer: Answer) => void): void {
     if (!this.isFree) throw new Error("offered while it was not free");
     this.prompts.push(/-----\n(.*)\n-----/s.exec(message)?.[1] as string);
     this.#set(false);
@@ -197,15 +197,6 @@ describe("Inbox", () => {
     expect(session.prompts.filter((text) => text === "a").length).toBe(14);
     expect(session.prompts.at(-1)).toBe("b");
     expect(lines.filter(({ event }) => event === "webhook_lost").length).toBe(1);
-  });
-
-  test("one that a process took with it into its end is not run twice", () => {
-    const { send, session, clock } = setUp();
-    send("a");
-    clock.advance(300);
-    session.answer({ success: false, code: "agent_exited" });
-    clock.advance(600_000);
-    expect(session.prompts).toEqual(["a"]);
   });
 
   test("what was accepted and not delivered is there after a restart, once", () => {

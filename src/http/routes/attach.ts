@@ -6,7 +6,7 @@ import { problem } from "../problem.ts";
 
 export interface AttachRouteOptions {
   readonly attach: Attach;
-  readonly hasSession: (name: string) => boolean;
+  readonly sessions: { has(name: string): boolean };
   readonly log: Log;
 }
 
@@ -18,7 +18,7 @@ const SEQ = /^\d{1,16}$/;
  * Browsers let any page open a socket to any server and send an `Origin` with it; programs send none. So a foreign one
  * is refused before the upgrade (CVE-2023-26114, CVE-2025-24010), though it could do nothing without the token.
  */
-export function attachRoute({ attach, hasSession, log }: AttachRouteOptions) {
+export function attachRoute({ attach, sessions, log }: AttachRouteOptions) {
   return function upgrade(c: NestContext): Response {
     const scope = c.env;
     if (!isUpgrade(scope)) {
@@ -58,7 +58,7 @@ export function attachRoute({ attach, hasSession, log }: AttachRouteOptions) {
     const { principal } = scope;
     if (principal !== undefined) {
       // Without authentication the answer waits for it: which sessions exist is nobody's business.
-      if (!hasSession(session))
+      if (!sessions.has(session))
         return problem(scope, "session_not_found", "No session has this name");
     }
     const connection = attach.admit({

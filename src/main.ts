@@ -7,7 +7,7 @@ import { init } from "./cli/init-command.ts";
 import { print } from "./cli/print.ts";
 import { serve } from "./cli/serve.ts";
 import { token } from "./cli/token.ts";
-import { VERSION } from "./cli/version.ts";
+import { licences, VERSION, verboseVersion } from "./cli/version.ts";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["serve", serve],
@@ -23,7 +23,10 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   if (first === "--version" || first === "-v") {
-    print(VERSION);
+    const [, more] = args;
+    if (more === "--verbose") print(verboseVersion());
+    else if (more === "--licences") print(licences());
+    else print(VERSION);
     return 0;
   }
   // `nest --demo` is `nest serve --demo`.

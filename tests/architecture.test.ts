@@ -14,7 +14,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   agent: ["auth", "clock.ts", "log"],
   attach: ["agent", "auth", "clock.ts", "limit", "log"],
   http: ["attach", "auth", "clock.ts", "limit", "log", "vault"],
-  cli: ["agent", "attach", "auth", "clock.ts", "config", "http", "limit", "log", "vault"],
+  terminal: ["attach"],
+  cli: [
+    "agent",
+    "attach",
+    "auth",
+    "clock.ts",
+    "config",
+    "http",
+    "limit",
+    "log",
+    "terminal",
+    "vault",
+  ],
   "main.ts": ["cli"],
 };
 
@@ -25,6 +37,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   yaml: ["config"],
   "@earendil-works/pi-ai": ["agent"],
   "@earendil-works/pi-coding-agent": ["agent"],
+  "@earendil-works/pi-tui": ["terminal"],
 };
 
 /** Files that run in pi's process, on its clock. */

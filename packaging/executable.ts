@@ -6,7 +6,8 @@ import { AGENT_ARGUMENT } from "../src/agent/shipped-pi.ts";
  */
 if (process.argv[2] === AGENT_ARGUMENT) {
   process.argv.splice(2, 1);
-  await import("./embedded-pi.ts");
+  // Its own entry for executables made with Bun, which brings all providers along.
+  await import("../node_modules/@earendil-works/pi-coding-agent/dist/bun/cli.js");
 } else {
   await import("../src/main.ts");
 }

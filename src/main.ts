@@ -1,4 +1,5 @@
 #!/usr/bin/env -S bun --no-env-file --config=/dev/null
+import { attach } from "./cli/attach.ts";
 import type { Command } from "./cli/commands.ts";
 import { EXIT_USAGE, Exit } from "./cli/exit.ts";
 import { health } from "./cli/health.ts";
@@ -12,6 +13,7 @@ import { licences, VERSION, verboseVersion } from "./cli/version.ts";
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["serve", serve],
   ["init", init],
+  ["attach", attach],
   ["token", token],
   ["health", health],
 ]);

@@ -21,6 +21,22 @@ Never overwrites anything.
   --yes           don't ask
   --config FILE   config file (default: ./config.yaml)`,
   },
+  attach: {
+    summary: "talk to a session from a terminal or a script",
+    text: `Usage: nest attach [URL] [--session NAME] [--token-file FILE]
+       nest attach [URL] --print TEXT [--json] [--wait SECONDS]
+
+The terminal client. It takes the token from --token-file, from NEST_TOKEN, or asks for it.
+
+  URL                default: where ./config.yaml says that Nest listens, else http://127.0.0.1:8484
+  --session NAME     default: default
+  --token-file FILE  a file that holds the token
+  --print TEXT       send one prompt and print the answer; "-" reads the prompt from standard input
+  --json             with --print: every frame as a line of JSON
+  --wait SECONDS     with --print: longest time without a connection (default: 30)
+
+Exit codes of --print: 0 done, 1 failed, 2 wrong use, 3 stopped, 4 no connection, 5 refused.`,
+  },
   token: {
     summary: "print a new token, or hash one",
     text: `Usage: nest token [--hash]
@@ -48,7 +64,7 @@ ${Object.entries(HELP)
   .join("\n")}
 
   nest COMMAND --help   help for a command
-  nest --version        version
+  nest --version        version; with --verbose: commit and parts, with --licences: their texts
 
 Exit codes: 0 done, 1 failed, 2 wrong use or an unusable config (nothing was started).`;
 

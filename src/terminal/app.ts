@@ -206,7 +206,8 @@ export class TerminalApp {
       lines.push("The prompt is sent as soon as there is a connection");
     const isAboutToLeave = this.#leaveUntilMs > this.#options.client.clock.monotonicMs();
     if (isAboutToLeave) lines.push("Ctrl-C again leaves; the agent goes on");
-    else if (isBusy) lines.push("Working. Enter steers · Alt-Enter queues · Esc stops");
+    else if (isBusy && client.state.kind === "open")
+      lines.push("Working. Enter steers · Alt-Enter queues · Esc stops");
     return lines.map(this.#palette.dim).join("\n");
   }
 
@@ -283,6 +284,7 @@ export class TerminalApp {
       .map(({ name }) => `@${name}`);
     const message = [text, ...named].filter((part) => part !== "").join("\n\n");
     this.#sending++;
+    this.#tui.scrollToBottom();
     this.#changed();
     try {
       const response = await view.client.prompt(message === "" ? "See the image." : message, {

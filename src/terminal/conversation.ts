@@ -48,6 +48,8 @@ export class Conversation {
   /** True once items were let go. */
   isCut = false;
   isBusy = false;
+  /** What was said before is known. */
+  isLoaded = false;
   queue: Queue = { steering: [], followUp: [] };
   readonly #tools = new Map<string, ToolItem>();
   /** Blocks of the message being written, by their index. */
@@ -55,12 +57,14 @@ export class Conversation {
 
   /** Begins anew with the whole conversation; what is being written right now stays below it. */
   load(messages: readonly AgentMessage[]): void {
+    if (!this.isBusy) this.#open.clear();
     const open = [...this.#open.values()];
     const running = this.items.filter((item) => item.kind === "tool" && item.state === "running");
     this.items = [];
+    this.isLoaded = true;
     this.#tools.clear();
     for (const message of messages) this.#addMessage(message);
-    for (const item of [...open, ...running]) {
+    for (const item of this.isBusy ? [...open, ...running] : []) {
       if (item.kind !== "tool") this.#push(item);
       else if (!this.#tools.has(item.id)) this.#pushTool(item);
     }

@@ -27,7 +27,8 @@ export class ItemView {
     const { accent, dim, bad } = this.#palette;
     switch (item.kind) {
       case "user": {
-        const images = item.images === 0 ? [] : [dim(`${item.images} image(s)`)];
+        const images =
+          item.images === 0 ? [] : [dim(item.images === 1 ? "1 image" : `${item.images} images`)];
         const text = wrapTextWithAnsi(item.text.trimEnd(), Math.max(1, width - 2));
         return [...text, ...images].map((line) => `${accent("▌")} ${line}`);
       }
@@ -66,7 +67,7 @@ export class ItemView {
     const head = fit(`${INDENT}${sign} ${bold(tool.name)} ${tool.target}${changes}`, width);
     if (tool.state === "running") return [head, ...this.#body(tool.output, LIVE_LINES, width)];
     if (!isOpen) {
-      const why = tool.state === "failed" ? firstLine(tool.output) : "";
+      const why = tool.state === "failed" ? lastLine(tool.output) : "";
       return why === "" ? [head] : [head, fit(`${INDENT}  ${bad(why)}`, width)];
     }
     return [head, ...this.#body(tool.diff ?? tool.output, OPEN_LINES, width)];
@@ -81,7 +82,13 @@ export class ItemView {
     const colour = (line: string) =>
       line.startsWith("+") ? good(line) : line.startsWith("-") ? bad(line) : dim(line);
     return [
-      ...(above > 0 ? [dim(`${INDENT}  … ${above.toLocaleString("en")} lines above`)] : []),
+      ...(above > 0
+        ? [
+            dim(
+              `${INDENT}  … ${above === 1 ? "1 line" : `${above.toLocaleString("en")} lines`} above`,
+            ),
+          ]
+        : []),
       ...shown.map((line) => fit(`${INDENT}  ${colour(line)}`, width)),
     ];
   }
@@ -102,6 +109,12 @@ function indent(lines: readonly string[]): string[] {
 
 function firstLine(text: string): string {
   return text.trim().split("\n", 1)[0] ?? "";
+}
+
+/** Where a tool says what went wrong. */
+function lastLine(text: string): string {
+  const trimmed = text.trim();
+  return trimmed.slice(trimmed.lastIndexOf("\n") + 1);
 }
 
 function countChanges(diff: string): string {

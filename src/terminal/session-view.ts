@@ -28,7 +28,6 @@ export class SessionView implements Disposable {
   /** Commands that pi's extensions bring. */
   agentCommands: { name: string; description?: string }[] = [];
   readonly #options: SessionViewOptions;
-  #isLoaded = false;
 
   constructor(options: SessionViewOptions) {
     this.#options = options;
@@ -67,20 +66,26 @@ export class SessionView implements Disposable {
   }
 
   #attached({ state, scripted, dialogs, resync }: AttachedFrame): void {
+    const wasCutOff = resync && this.conversation.isBusy && state === "idle";
     this.conversation.isBusy = state === "busy";
     this.status.isScripted = scripted === true;
     this.dialogs = (dialogs ?? []).map(dialogOf).filter((dialog) => dialog !== undefined);
-    if (!this.#isLoaded || resync) void this.#load();
+    if (!this.conversation.isLoaded || resync) void this.#load(wasCutOff);
     void this.#refresh();
     this.#options.changed();
   }
 
-  async #load(): Promise<void> {
+  /** @param wasCutOff - Nest restarted while the agent was writing */
+  async #load(wasCutOff: boolean): Promise<void> {
     const response = await this.#quietly({ type: "get_messages" });
     const { messages } = (response?.data ?? {}) as { messages?: AgentMessage[] };
     if (!Array.isArray(messages)) return;
     this.conversation.load(messages);
-    this.#isLoaded = true;
+    if (wasCutOff)
+      this.conversation.note(
+        "Nest restarted while the agent was at work. What it wrote is not kept",
+        true,
+      );
     this.#options.loaded(
       this.conversation.items.filter((item) => item.kind === "user").map(({ text }) => text),
     );

@@ -8,6 +8,16 @@ const MAX_WIDTH = 100;
 /** So many finished tool calls in a row fold into one line. */
 const FOLD = 10;
 
+/** Of a conversation that has not begun. */
+const FIRST_STEPS = [
+  "",
+  "  Nothing has been said here yet. Three things to try:",
+  "",
+  "  What is in my vault?",
+  "  Write a note about what you can do here.",
+  "  /help",
+];
+
 interface Cached {
   readonly key: string;
   readonly lines: readonly string[];
@@ -33,7 +43,7 @@ export class Transcript implements Component {
 
   render(available: number): string[] {
     const width = Math.min(available, MAX_WIDTH);
-    const { items, isCut } = this.#conversation;
+    const { items, isCut, isLoaded } = this.#conversation;
     const out: string[] = [];
     this.#at = [];
     const add = (lines: readonly string[], item?: Item) => {
@@ -54,6 +64,8 @@ export class Transcript implements Component {
       } else add(this.#linesOf(item, width), item);
       before = items[i];
     }
+    if (items.length === 0 && isLoaded) add(FIRST_STEPS.map((line) => this.#palette.dim(line)));
+    add([""]);
     return out;
   }
 

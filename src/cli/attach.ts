@@ -11,6 +11,7 @@ import { parseCommandLine } from "./commands.ts";
 import { defaultUrl } from "./default-url.ts";
 import { startEnvironment } from "./environment.ts";
 import { EXIT_USAGE, Exit } from "./exit.ts";
+import { onHangUp } from "./hang-up.ts";
 import { readSecretLine } from "./secret-line.ts";
 
 /** Longest time without a connection with `--print`, seconds. */
@@ -19,6 +20,8 @@ const DEFAULT_WAIT_SECONDS = 30;
 const MAX_LOCAL_FILE_BYTES = 100 * 1024 * 1024;
 /** The token was refused, before anything was shown. */
 const EXIT_REFUSED = 5;
+/** The terminal is gone: what a shell calls an end by SIGHUP. */
+const EXIT_HUNG_UP = 129;
 
 /** `nest attach [URL]` */
 export async function attach(args: readonly string[]): Promise<number> {
@@ -81,6 +84,8 @@ export async function attach(args: readonly string[]): Promise<number> {
       out: (text) => process.stdout.write(text),
       err: (text) => process.stderr.write(text),
     });
+    // Who read the answer has gone.
+    process.stdout.on("error", () => process.exit(1));
     for (const signal of ["SIGINT", "SIGTERM"] as const)
       process.on(signal, () => void print.abort());
     const { code, words } = await print.run();
@@ -99,7 +104,9 @@ export async function attach(args: readonly string[]): Promise<number> {
       warning: "This connection is not encrypted: whoever is on the way can read the token",
     }),
   });
-  for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => app.leave());
+  process.on("SIGTERM", () => app.leave());
+  // Without a word: leaving in good order would write to a terminal that is gone.
+  onHangUp(() => process.exit(EXIT_HUNG_UP));
   const end = await app.run();
   if (end.kind === "left") return 0;
   process.stderr.write(`nest attach: ${connectionWords(end, 0)}\n`);

@@ -231,4 +231,43 @@ describe.skipIf(!HAS_TMUX)("nest attach on a terminal", () => {
     await pane.shows("nest attach: The token is not accepted", "ended 5");
     expect(nest.logged("auth_failed").length).toBeLessThanOrEqual(2);
   });
+
+  // An orphan would spin on a terminal that is gone.
+  test.each([
+    { name: "the tmux server is told to end", signal: undefined },
+    { name: "the tmux server is killed", signal: "SIGKILL" },
+  ] as const)("ends with its terminal: $name", async ({ signal }) => {
+    await using nest = testGateway();
+    await using pane = terminal(nest.url);
+    await pane.shows("Nothing has been said");
+    const { pid } = pane;
+    if (signal === undefined) pane.run("kill-server");
+    else process.kill(Number(pane.format("#{pid}")), signal);
+    await until("the program is gone", () => !isRunning(pid));
+  });
+
+  test("ends when the shell that started it is killed", async () => {
+    await using nest = testGateway();
+    await using pane = terminal(nest.url, { staysAfter: true });
+    await pane.shows("Nothing has been said");
+    const shell = pane.pid;
+    const children = readFileSync(`/proc/${shell}/task/${shell}/children`, "utf8").trim();
+    const pid = Number(children);
+    expect(isRunning(pid)).toBe(true);
+    try {
+      process.kill(shell, "SIGKILL");
+      await until("the program is gone", () => !isRunning(pid));
+    } finally {
+      if (isRunning(pid)) process.kill(pid, "SIGKILL");
+    }
+  });
 });
+
+function isRunning(pid: number): boolean {
+  try {
+    // A zombie that waits for its parent does nothing more.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { until } from "./until.ts";
 
 /** True where tests can drive a terminal. */
@@ -14,6 +15,7 @@ export interface TmuxOptions {
 /** A program on a terminal of its own, with a tmux server of its own. */
 export class TmuxPane implements AsyncDisposable {
   readonly #socket = `nest-test-${crypto.randomUUID()}`;
+  readonly #started: number[];
 
   constructor(argv: readonly string[], { width, height, cwd, env }: TmuxOptions) {
     const size = ["-x", String(width), "-y", String(height)];
@@ -25,6 +27,7 @@ export class TmuxPane implements AsyncDisposable {
     // The pane stays when its program ends, and takes what programs may do to a clipboard.
     this.run("set-option", "-g", "remain-on-exit", "on");
     this.run("set-option", "-s", "set-clipboard", "on");
+    this.#started = [this.pid, Number(this.format("#{pid}"))];
   }
 
   /** A command of tmux's on this server. */
@@ -83,6 +86,29 @@ export class TmuxPane implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What was started is ended by its own number, whatever it makes of the end of its terminal.
+    const all = this.#started.flatMap((pid) => [pid, ...descendantsOf(pid)]);
     this.run("kill-server");
+    for (const pid of new Set(all)) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // Gone already.
+      }
+    }
   }
+}
+
+function descendantsOf(pid: number): number[] {
+  let children: string;
+  try {
+    children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  } catch {
+    return [];
+  }
+  const pids = children
+    .split(" ")
+    .filter((text) => text !== "")
+    .map(Number);
+  return pids.flatMap((child) => [child, ...descendantsOf(child)]);
 }

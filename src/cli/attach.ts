@@ -6,7 +6,7 @@ import { probeAttach } from "../attach/probe.ts";
 import { NestApi } from "../terminal/nest-api.ts";
 import { colourDepth } from "../terminal/palette.ts";
 import { Print } from "../terminal/print.ts";
-import { connectionWords } from "../terminal/status-line.ts";
+import { connectionWords } from "../terminal/connection-words.ts";
 import { parseCommandLine } from "./commands.ts";
 import { defaultUrl } from "./default-url.ts";
 import { startEnvironment } from "./environment.ts";

@@ -53,6 +53,16 @@ Exits 0 if URL/health answers {"status":"ok"}, else 1.
 
   URL   default: where ./config.yaml says that Nest listens, else http://127.0.0.1:8484`,
   },
+  completion: {
+    summary: "print completions for bash, zsh or fish",
+    text: `Usage: nest completion SHELL
+
+Prints a script that completes commands and options; SHELL is bash, zsh or fish.
+
+  bash:  nest completion bash >~/.local/share/bash-completion/completions/nest
+  zsh:   nest completion zsh >"\${fpath[1]}/_nest"
+  fish:  nest completion fish >~/.config/fish/completions/nest.fish`,
+  },
 } as const;
 
 export const USAGE = `Nest: a self-hosted gateway for an always-on AI agent
@@ -60,7 +70,7 @@ export const USAGE = `Nest: a self-hosted gateway for an always-on AI agent
 Usage: nest [COMMAND] [OPTIONS]
 
 ${Object.entries(HELP)
-  .map(([name, { summary }]) => `  ${name.padEnd(8)}  ${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(10)}  ${summary}`)
   .join("\n")}
 
   nest COMMAND --help   help for a command

@@ -4,7 +4,7 @@ import { Undelivered } from "../attach/outbox.ts";
 import type { AttachedFrame, EventFrame } from "../attach/protocol.ts";
 import { type AgentMessage, targetOf, textOf } from "./agent-message.ts";
 import { neutralize, neutralizeLine } from "./neutralize.ts";
-import { connectionWords } from "./status-line.ts";
+import { connectionWords } from "./connection-words.ts";
 
 /** Exit codes of `nest attach --print`. */
 export const PRINT_EXIT = {

@@ -6,6 +6,7 @@ import { Lab } from "./lab.ts";
 import { type BenchOptions, CannotBench, parseOptions } from "./options.ts";
 import { PINNING, pinOurselves } from "./pinning.ts";
 import { benchSearch } from "./search.ts";
+import { benchStart } from "./start.ts";
 import { benchTurn } from "./turn.ts";
 import { benchUpgrades } from "./upgrades.ts";
 import { benchVault } from "./vault.ts";
@@ -30,6 +31,7 @@ const GROUPS: Readonly<
   events: benchEvents,
   turn: benchTurn,
   upgrades: benchUpgrades,
+  start: benchStart,
 };
 
 async function main(args: readonly string[]): Promise<number> {

@@ -110,5 +110,5 @@ function descendantsOf(pid: number): number[] {
     .split(" ")
     .filter((text) => text !== "")
     .map(Number);
-  return pids.flatMap((child) => [child, ...descendantsOf(child)]);
+  return [...pids, ...pids.flatMap(descendantsOf)];
 }

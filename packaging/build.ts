@@ -2,7 +2,7 @@
  * Makes the single executable: `bun run build` for this machine (`dist/nest`), `--target linux-arm64` and so on for others
  * (`dist/nest-linux-arm64`), `--all` for all of them. Beside it `SHA256SUMS` and an SBOM, `nest.cdx.json`.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import manifest from "../package.json" with { type: "json" };
@@ -58,7 +58,9 @@ const bom = sbom(
 );
 const bomFile = join(out, "nest.cdx.json");
 writeFileSync(bomFile, `${JSON.stringify(bom, null, 2)}\n`);
-const sums = [...made, bomFile].map((file) => {
+const manFile = join(out, "nest.1");
+copyFileSync(join(root, "docs/nest.1"), manFile);
+const sums = [...made, bomFile, manFile].map((file) => {
   const digest = new Bun.CryptoHasher("sha256").update(readFileSync(file)).digest("hex");
   return `${digest}  ${basename(file)}\n`;
 });
@@ -98,9 +100,15 @@ async function compile(outfile: string, target: Target | undefined): Promise<voi
     if (target === undefined) throw error;
     failed.push(target);
     console.error(
-      `${target}: not made. Bun ${Bun.version} for it must be fetched once, and could not: ${(error as Error).message}`,
+      `${target}: not made. Bun ${Bun.version} for it must be fetched once, and could not: ${reasonOf(error)}`,
     );
   }
+}
+
+/** Bun's build errors carry what went wrong in a list. */
+function reasonOf(error: unknown): string {
+  const { message, errors = [] } = error as AggregateError;
+  return [message, ...errors.map(String)].join("; ");
 }
 
 function targetOf(text: string): Target {

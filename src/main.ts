@@ -1,21 +1,22 @@
 #!/usr/bin/env -S bun --no-env-file --config=/dev/null
 import type { Command } from "./cli/commands.ts";
 import { EXIT_USAGE, Exit } from "./cli/exit.ts";
-import { health } from "./cli/health.ts";
 import { USAGE } from "./cli/help.ts";
-import { init } from "./cli/init-command.ts";
 import { print } from "./cli/print.ts";
-import { serve } from "./cli/serve.ts";
-import { token } from "./cli/token.ts";
-import { unlock } from "./cli/unlock.ts";
-import { VERSION } from "./cli/version.ts";
+import { licences, VERSION, verboseVersion } from "./cli/version.ts";
 
-const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
-  ["serve", serve],
-  ["init", init],
-  ["token", token],
-  ["unlock", unlock],
-  ["health", health],
+/** Loaded when it is run: the parts of one need not cost the start of another. */
+const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map<
+  string,
+  () => Promise<Command>
+>([
+  ["serve", async () => (await import("./cli/serve.ts")).serve],
+  ["init", async () => (await import("./cli/init-command.ts")).init],
+  ["attach", async () => (await import("./cli/attach.ts")).attach],
+  ["token", async () => (await import("./cli/token.ts")).token],
+  ["unlock", async () => (await import("./cli/unlock.ts")).unlock],
+  ["health", async () => (await import("./cli/health.ts")).health],
+  ["completion", async () => (await import("./cli/completion.ts")).completion],
 ]);
 
 async function main(args: readonly string[]): Promise<number> {
@@ -25,15 +26,18 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   if (first === "--version" || first === "-v") {
-    print(VERSION);
+    const [, more] = args;
+    if (more === "--verbose") print(verboseVersion());
+    else if (more === "--licences") print(licences());
+    else print(VERSION);
     return 0;
   }
   // `nest --demo` is `nest serve --demo`.
-  if (first === undefined || first.startsWith("-")) return serve(args);
-  const command = COMMANDS.get(first);
+  const name = first === undefined || first.startsWith("-") ? "serve" : first;
+  const command = COMMANDS.get(name);
   if (command === undefined)
-    throw new Exit(EXIT_USAGE, `nest: no command "${first}". See \`nest --help\``);
-  return command(args.slice(1));
+    throw new Exit(EXIT_USAGE, `nest: no command "${name}". See \`nest --help\``);
+  return (await command())(name === first ? args.slice(1) : args);
 }
 
 try {

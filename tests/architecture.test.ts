@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   agent: ["auth", "clock.ts", "log"],
   attach: ["agent", "auth", "clock.ts", "limit", "log"],
   http: ["agent", "attach", "auth", "clock.ts", "limit", "log", "metrics", "vault", "webhook"],
+  terminal: ["attach"],
   cli: [
     "agent",
     "attach",
@@ -26,6 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "limit",
     "log",
     "metrics",
+    "terminal",
     "vault",
     "webhook",
   ],
@@ -39,6 +41,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   yaml: ["config"],
   "@earendil-works/pi-ai": ["agent"],
   "@earendil-works/pi-coding-agent": ["agent"],
+  "@earendil-works/pi-tui": ["terminal"],
 };
 
 /** Files that run in pi's process, on its clock. */

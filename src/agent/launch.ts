@@ -1,9 +1,7 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { childEnvironment } from "./child-environment.ts";
 import type { PiLaunch } from "./pi.ts";
 import type { HostPaths } from "./public-view.ts";
+import { type ShippedPi, shippedPi } from "./shipped-pi.ts";
 
 /** What `agent` of the config says, and what surrounds it. */
 export interface AgentOptions {
@@ -29,17 +27,16 @@ export class AgentMissing extends Error {
 export class Agent {
   readonly #options: AgentOptions;
   readonly #program: readonly string[];
-  /** Folder of the pi package, if it is ours. */
-  readonly #packageDir: string | undefined;
+  readonly #shipped: ShippedPi | undefined;
 
   /** @throws {AgentMissing} */
   constructor(options: AgentOptions) {
     this.#options = options;
     if (options.command === undefined) {
-      this.#packageDir = packageDir();
-      this.#program = bundledProgram(this.#packageDir);
+      this.#shipped = findShipped();
+      this.#program = this.#shipped.program;
     } else {
-      this.#packageDir = undefined;
+      this.#shipped = undefined;
       this.#program = configuredProgram(options.command, options.ownEnv["PATH"]);
     }
   }
@@ -62,9 +59,9 @@ export class Agent {
    */
   #launch(cwd: string, conversation: readonly string[], model: ModelChoice): PiLaunch {
     const { args, ownEnv, withheldEnv, env } = this.#options;
-    const scripted = [
+    const scripted = () => [
       "-e",
-      fileURLToPath(import.meta.resolve("./scripted-model.ts")),
+      (this.#shipped ?? findShipped()).scriptedModel,
       "--provider",
       "nest-scripted",
       "--model",
@@ -78,14 +75,17 @@ export class Agent {
         ...conversation,
         "--no-approve",
         ...args,
-        ...(model === "scripted" ? scripted : []),
+        ...(model === "scripted" ? scripted() : []),
       ],
       cwd,
       env: {
         // Nest pins pi's version; news of another would reach the agent's clients, not the owner.
         PI_SKIP_VERSION_CHECK: "1",
+        // jiti, which loads extensions, would keep and trust compiled ones in a folder of /tmp that anybody can make.
+        JITI_FS_CACHE: "false",
         ...(model === "scripted" && { PI_OFFLINE: "1", PI_TELEMETRY: "0" }),
         ...childEnvironment(ownEnv, withheldEnv, env),
+        ...this.#shipped?.env,
       },
     };
   }
@@ -93,34 +93,17 @@ export class Agent {
   /** What clients must not see of this machine. */
   hostPaths(cwd: string, sessionDir: string): HostPaths {
     const hidden: [string, string][] = [[sessionDir, "<sessions>"]];
-    if (this.#packageDir !== undefined) hidden.push([this.#packageDir, "<pi>"]);
+    if (this.#shipped !== undefined) hidden.push([this.#shipped.packageDir, "<pi>"]);
     return { cwd, hidden: hidden.toSorted(([a], [b]) => b.length - a.length) };
   }
 }
 
-function packageDir(): string {
+function findShipped(): ShippedPi {
   try {
-    // The package exports no path but its library entry, dist/index.js.
-    return join(fileURLToPath(import.meta.resolve("@earendil-works/pi-coding-agent")), "..", "..");
-  } catch {
-    throw new AgentMissing(
-      "Cannot start the agent: pi is not installed. Run `bun install` in Nest's folder, or name a pi of your own in agent.command",
-    );
+    return shippedPi();
+  } catch (error) {
+    throw new AgentMissing(`Cannot start the agent: ${(error as Error).message}`);
   }
-}
-
-/**
- * pi on the very Bun that runs Nest, with the start-up files of the working folder shut off: Bun would read `.env`
- * and run the preload of `bunfig.toml` there, and the agent can write both.
- */
-function bundledProgram(dir: string): string[] {
-  const entry = join(dir, "dist", "bundle", "cli.js");
-  if (!existsSync(entry)) {
-    throw new AgentMissing(
-      `Cannot start the agent: "${entry}" is missing. Run \`bun install\` in Nest's folder`,
-    );
-  }
-  return [process.execPath, "--no-env-file", "--config=/dev/null", "--no-install", entry];
 }
 
 function configuredProgram(

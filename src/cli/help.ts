@@ -21,6 +21,22 @@ Never overwrites anything.
   --yes           don't ask
   --config FILE   config file (default: ./config.yaml)`,
   },
+  attach: {
+    summary: "talk to a session from a terminal or a script",
+    text: `Usage: nest attach [URL] [--session NAME] [--token-file FILE]
+       nest attach [URL] --print TEXT [--json] [--wait SECONDS]
+
+The terminal client. It takes the token from --token-file, from NEST_TOKEN, or asks for it.
+
+  URL                default: where ./config.yaml says that Nest listens, else http://127.0.0.1:8484
+  --session NAME     default: default
+  --token-file FILE  a file that holds the token
+  --print TEXT       send one prompt and print the answer; "-" reads the prompt from standard input
+  --json             with --print: every frame as a line of JSON
+  --wait SECONDS     with --print: longest time without a connection (default: 30)
+
+Exit codes of --print: 0 done, 1 failed, 2 wrong use, 3 stopped, 4 no connection, 5 refused.`,
+  },
   token: {
     summary: "print a new token, hash one, or edit those of the config",
     text: `Usage: nest token [--hash]
@@ -59,6 +75,16 @@ Exits 0 if URL/health answers {"status":"ok"}, else 1.
 
   URL   default: where ./config.yaml says that Nest listens, else http://127.0.0.1:8484`,
   },
+  completion: {
+    summary: "print completions for bash, zsh or fish",
+    text: `Usage: nest completion SHELL
+
+Prints a script that completes commands and options; SHELL is bash, zsh or fish.
+
+  bash:  nest completion bash >~/.local/share/bash-completion/completions/nest
+  zsh:   nest completion zsh >"\${fpath[1]}/_nest"
+  fish:  nest completion fish >~/.config/fish/completions/nest.fish`,
+  },
 } as const;
 
 export const USAGE = `Nest: a self-hosted gateway for an always-on AI agent
@@ -66,11 +92,11 @@ export const USAGE = `Nest: a self-hosted gateway for an always-on AI agent
 Usage: nest [COMMAND] [OPTIONS]
 
 ${Object.entries(HELP)
-  .map(([name, { summary }]) => `  ${name.padEnd(8)}  ${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(10)}  ${summary}`)
   .join("\n")}
 
   nest COMMAND --help   help for a command
-  nest --version        version
+  nest --version        version; with --verbose: commit and parts, with --licences: their texts
 
 Exit codes: 0 done, 1 failed, 2 wrong use or an unusable config (nothing was started).`;
 

@@ -9,20 +9,35 @@ export async function readSecretLine(question: string): Promise<string> {
   }
   stderr.write(question);
   stdin.setRawMode(true);
+  stdin.resume();
   try {
-    let line = "";
-    for await (const chunk of stdin) {
-      for (const character of String(chunk)) {
-        if (character === "\r" || character === "\n") return line;
-        // Ctrl-C and Ctrl-D end it, as they would without raw mode.
-        if (character === "\u0003" || character === "\u0004") return "";
-        line = character === "\u007f" ? line.slice(0, -1) : line + character;
-      }
-    }
-    return line;
+    return await typedLine(stdin);
   } finally {
-    stdin.setRawMode(false);
     stdin.pause();
+    stdin.setRawMode(false);
     stderr.write("\n");
   }
+}
+
+/** By events: leaving a loop over the stream would close it, and others read on from it. */
+function typedLine(stdin: NodeJS.ReadStream): Promise<string> {
+  return new Promise((resolve) => {
+    let line = "";
+    const end = (result: string) => {
+      stdin.off("data", read);
+      stdin.off("end", close);
+      resolve(result);
+    };
+    const close = () => end(line);
+    const read = (chunk: Buffer | string) => {
+      for (const character of String(chunk)) {
+        if (character === "\r" || character === "\n") return end(line);
+        // Ctrl-C and Ctrl-D end it, as they would without raw mode.
+        if (character === "\u0003" || character === "\u0004") return end("");
+        line = character === "\u007f" ? line.slice(0, -1) : line + character;
+      }
+    };
+    stdin.on("data", read);
+    stdin.on("end", close);
+  });
 }

@@ -30,6 +30,7 @@ const ROWS = [
       key: "k-1",
     },
   },
+  { type: "retry_prompt", fields: { prompt: "p-1" } },
   { type: "steer", fields: { message: "hi", images: [] } },
   { type: "follow_up", fields: { message: "hi" } },
   { type: "abort", fields: {} },

@@ -7,6 +7,7 @@ import { type BenchOptions, CannotBench, parseOptions } from "./options.ts";
 import { PINNING, pinOurselves } from "./pinning.ts";
 import { benchSearch } from "./search.ts";
 import { benchReliability } from "./reliability.ts";
+import { benchStart } from "./start.ts";
 import { benchTurn } from "./turn.ts";
 import { benchUpgrades } from "./upgrades.ts";
 import { benchVault } from "./vault.ts";
@@ -32,6 +33,7 @@ const GROUPS: Readonly<
   turn: benchTurn,
   reliability: benchReliability,
   upgrades: benchUpgrades,
+  start: benchStart,
 };
 
 async function main(args: readonly string[]): Promise<number> {

@@ -1,0 +1,5 @@
+/** A key for a prompt: 128 random bits. `crypto.randomUUID` is missing on pages without TLS. */
+export function newPromptKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -6,6 +6,8 @@ import { ModelProbe } from "../agent/model-probe.ts";
 import { Sessions } from "../agent/sessions.ts";
 import { Attach } from "../attach/attach.ts";
 import { Authenticator } from "../auth/authenticator.ts";
+import { fileBrowserStore } from "../auth/browser-store.ts";
+import { BrowserTokens } from "../auth/browser-tokens.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { createApp } from "../http/app.ts";
@@ -21,6 +23,7 @@ import { EXIT_USAGE, Exit } from "./exit.ts";
 import { findRipgrep } from "./ripgrep.ts";
 import { watchVault } from "./vault-watch.ts";
 import { VERSION } from "./version.ts";
+import { workspaceSource } from "./workspace.ts";
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -38,6 +41,8 @@ export interface Gateway {
   readonly url: string;
   /** Takes over the settings that can change while running; what needs a restart is only logged. */
   reload(config: Config): void;
+  /** Bundles or unpacks the workspace before a browser asks for it. */
+  prepareWorkspace(): void;
   /** Stops accepting, closes sockets with 1001, lets the agents end. */
   stop(): Promise<void>;
 }
@@ -90,7 +95,7 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     ),
   );
 
-  const authenticator = new Authenticator(config.server.principals, () => clock.wallMs());
+  const authenticator = new Authenticator([], () => clock.wallMs());
   const lockOut = new LockOut(
     new MemoryFailureStore(failureLimits(config)),
     failureLimits(config),
@@ -108,17 +113,33 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
     },
   );
   const attach = new Attach({ authenticator, lockOut, sessions, clock, log, version: VERSION });
+  const browsers = new BrowserTokens({
+    store: fileBrowserStore(join(dirname(config.file), "browsers.json"), (doing, reason) =>
+      log.warn("browsers_not_kept", { doing, reason, fix: "let Nest write beside its config" }),
+    ),
+    wallMs: () => clock.wallMs(),
+    changed: takeTokens,
+  });
+  browsers.setConfigured(config.server.principals);
+  takeTokens();
+  function takeTokens(): void {
+    authenticator.setPrincipals(browsers.principals());
+    attach.revalidate();
+  }
+  const workspace = workspaceSource(log);
   const startedMs = clock.monotonicMs();
   const search = vault.searcher({ clock, ripgrep: findRipgrep(env["PATH"], config.vault.path) });
   const app = createApp({
     authenticator,
     lockOut,
     attach,
+    browsers,
     log,
     vault,
     search,
     maxFileBytes: config.vault.maxFileBytes,
     clock,
+    workspace,
     hasSession: (name) => config.sessions.has(name),
     status: () => ({
       version: VERSION,
@@ -159,12 +180,16 @@ export function startGateway({ config, clock, log, env, demo }: GatewayOptions):
       for (const name of changedTokens(running, next)) {
         log.security("token_rotated", { token: name, reason: "the config was read anew" });
       }
-      authenticator.setPrincipals(next.server.principals);
       lockOut.setLimits(failureLimits(next));
-      attach.revalidate();
+      browsers.setConfigured(next.server.principals);
+      takeTokens();
       running = next;
       for (const key of needRestart(config, next))
         log.warn("reload_incomplete", { key, fix: "restart Nest" });
+    },
+    prepareWorkspace() {
+      // What went wrong is logged, and tried again when it is asked for.
+      workspace().catch(() => {});
     },
     async stop() {
       const closed = server.stop(false);

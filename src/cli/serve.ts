@@ -49,6 +49,8 @@ export async function serve(args: readonly string[]): Promise<number> {
 
   const gateway = startGateway({ config, clock: systemClock, log, env, demo });
   greet(gateway, config.file, config.vault.path, demo, created !== undefined);
+  // While nobody waits for it yet.
+  gateway.prepareWorkspace();
   log.info("started", { version: VERSION, url: gateway.url, config: config.file, demo });
 
   process.on("SIGHUP", () => reload(gateway, file, env, log));

@@ -1,19 +1,20 @@
 import { Hono } from "hono";
 import type { Attach } from "../attach/attach.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
-import type { Scope } from "../auth/principal.ts";
 import type { LockOut } from "../limit/lock-out.ts";
 import type { Log } from "../log/log.ts";
 import { VaultError } from "../vault/error.ts";
 import { callerFor } from "./caller.ts";
 import { answerPreflight } from "./cors.ts";
-import type { NestContext, NestEnv, RequestScope, Step } from "./env.ts";
+import { type Access, type Handler, MEMBERS, type Methods } from "./access.ts";
+import type { NestEnv, RequestScope, Step } from "./env.ts";
 import { headersFor } from "./headers.ts";
 import { authenticate } from "./middleware/authenticate.ts";
 import { checkHost } from "./middleware/host.ts";
 import { refuseLockedOut } from "./middleware/lock-out.ts";
 import { insufficientScope, problem, Refusal } from "./problem.ts";
 import { attachRoute } from "./routes/attach.ts";
+import { browser, browsers, type BrowsersOptions } from "./routes/browsers.ts";
 import {
   type FileRoutesOptions,
   deleteFile,
@@ -22,10 +23,11 @@ import {
   writeFile,
 } from "./routes/files.ts";
 import { health } from "./routes/health.ts";
-import { home } from "./routes/home.ts";
 import { moveFile } from "./routes/move.ts";
 import { searchVault, type SearchRouteOptions } from "./routes/search.ts";
 import { type Status, status } from "./routes/status.ts";
+import { workspaceFile, workspaceShell } from "./routes/workspace.ts";
+import type { WorkspaceSource } from "./workspace.ts";
 
 export interface AppParts extends Omit<FileRoutesOptions & SearchRouteOptions, "callerOf"> {
   readonly authenticator: Authenticator;
@@ -33,8 +35,21 @@ export interface AppParts extends Omit<FileRoutesOptions & SearchRouteOptions, "
   readonly attach: Attach;
   readonly hasSession: (name: string) => boolean;
   readonly status: () => Status;
+  readonly browsers: BrowsersOptions["browsers"];
+  readonly workspace: WorkspaceSource;
   readonly log: Log;
 }
+
+/** Deep links into the workspace: a session, the vault and a note in it, and the views without a name. */
+const SHELL_PATHS = ["/", "/s/:session", "/v", "/v/*", "/search", "/more"];
+const FILE_PATHS = [
+  "/assets/:name",
+  "/sw.js",
+  "/manifest.webmanifest",
+  "/icon.svg",
+  "/icon-192.png",
+  "/icon-512.png",
+];
 
 /** The whole gateway as one fetch handler. Its bindings are the {@link RequestScope} of each request. */
 export function createApp(parts: AppParts): Hono<NestEnv> {
@@ -56,9 +71,15 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   const route = (path: string, methods: Methods) => app.all(path, pipeline(byMethod(methods)));
 
   // What a token may call: `open` needs none, a list needs one of its scopes, `own` checks by itself.
-  route("/", { GET: ["open", home] });
+  // The workspace's page for each of its views, and its files: there is nothing in them.
+  const shell = workspaceShell(parts.workspace);
+  for (const path of SHELL_PATHS) route(path, { GET: ["open", shell] });
+  const file = workspaceFile(parts.workspace);
+  for (const path of FILE_PATHS) route(path, { GET: ["open", file] });
   route("/health", { GET: ["open", health] });
   route("/api/status", { GET: [MEMBERS, status(parts.status)] });
+  route("/api/browsers", browsers(parts));
+  route("/api/browsers/:id", browser(parts));
   route("/api/files", { GET: [["vault:read"], listFiles(files)] });
   // Any character: a file's name may hold a newline.
   route("/api/files/:path{[\\s\\S]*}", {
@@ -85,14 +106,6 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   });
   return app;
 }
-
-type Handler = (c: NestContext) => Response | Promise<Response>;
-/** Who may: anybody, who holds one of the scopes, or whom the route itself lets. */
-type Access = "open" | "own" | readonly [Scope, ...Scope[]];
-
-/** Everybody but who holds a token for webhooks only: those are given to outsiders, who need to know nothing. */
-const MEMBERS: Access = ["admin", "attach", "prompt", "vault:read", "vault:write"];
-type Methods = Readonly<Record<string, readonly [Access, Handler]>>;
 
 /**
  * Puts the steps before a handler: the first that answers ends the request.

@@ -4,7 +4,21 @@ import { RequestScope } from "../../src/http/env.ts";
 import { ClientAddresses } from "../../src/limit/client-address.ts";
 import { createLog } from "../../src/log/log.ts";
 
-const OPEN = new Set(["/", "/health"]);
+const OPEN = new Set([
+  "/",
+  "/assets/:name",
+  "/health",
+  "/icon-192.png",
+  "/icon-512.png",
+  "/icon.svg",
+  "/manifest.webmanifest",
+  "/more",
+  "/s/:session",
+  "/search",
+  "/sw.js",
+  "/v",
+  "/v/*",
+]);
 
 /** The app with nobody's token good, and one address locked if asked. */
 function app(isLocked: boolean) {
@@ -15,6 +29,8 @@ function app(isLocked: boolean) {
     attach: {},
     hasSession: () => false,
     status: () => ({}),
+    browsers: { issue: () => ({}), list: () => [], revoke: () => false },
+    workspace: async () => ({ files: new Map(), shell: "" }),
     log,
   };
   return createApp(parts as never);
@@ -38,16 +54,19 @@ async function statusOf(
 
 test("createApp: every registered path, and every other, goes through Host, lock-out and authentication", async () => {
   const paths = [...new Set(app(false).routes.map(({ path }) => path))];
-  expect(paths.toSorted()).toEqual([
-    "/",
-    "/api/files",
-    "/api/files/:path{[\\s\\S]*}",
-    "/api/move",
-    "/api/search",
-    "/api/status",
-    "/attach",
-    "/health",
-  ]);
+  expect(paths.toSorted()).toEqual(
+    [
+      ...OPEN,
+      "/api/browsers",
+      "/api/browsers/:id",
+      "/api/files",
+      "/api/files/:path{[\\s\\S]*}",
+      "/api/move",
+      "/api/search",
+      "/api/status",
+      "/attach",
+    ].toSorted(),
+  );
   for (const path of [...paths, "/nowhere", "/api/nowhere"]) {
     for (const method of ["GET", "HEAD", "POST", "OPTIONS"]) {
       expect([path, await statusOf(false, path, method, "a@b")]).toEqual([path, 400]);

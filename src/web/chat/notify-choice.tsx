@@ -1,0 +1,4 @@
+/** Placeholder until notifications are there. */
+export function NotifyChoice() {
+  return null;
+}

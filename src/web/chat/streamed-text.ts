@@ -1,0 +1,72 @@
+import { type ReadonlySignal, signal } from "@preact/signals";
+import { type Block, GrowingText } from "../markdown/blocks.ts";
+
+/** At most this long without a frame (a page in the background has none), ms. */
+const LONGEST_MS = 250;
+
+/** A text that comes in pieces, shown once a frame however many there were. */
+export class StreamedText {
+  readonly #growing = new GrowingText();
+  readonly #blocks = signal<readonly Block[]>([]);
+  readonly #isOpen = signal(true);
+  #pending = "";
+  #cancel: (() => void) | undefined;
+
+  get blocks(): ReadonlySignal<readonly Block[]> {
+    return this.#blocks;
+  }
+
+  /** More may come. */
+  get isOpen(): ReadonlySignal<boolean> {
+    return this.#isOpen;
+  }
+
+  /** All that came, shown already or not. */
+  get text(): string {
+    return this.#growing.text + this.#pending;
+  }
+
+  append(piece: string): void {
+    this.#pending += piece;
+    this.#cancel ??= soon(() => {
+      this.#cancel = undefined;
+      this.#flush();
+    });
+  }
+
+  /** @param text - the whole, if it is known */
+  finish(text: string = this.text): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    if (this.#pending !== "") this.#growing.append(this.#pending);
+    this.#pending = "";
+    this.#growing.finish(text);
+    this.#blocks.value = this.#growing.blocks;
+    this.#isOpen.value = false;
+  }
+
+  #flush(): void {
+    if (this.#pending === "") return;
+    this.#growing.append(this.#pending);
+    this.#pending = "";
+    this.#blocks.value = this.#growing.blocks;
+  }
+}
+
+function soon(run: () => void): () => void {
+  let isDone = false;
+  const once = () => {
+    if (isDone) return;
+    isDone = true;
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    run();
+  };
+  const frame = requestAnimationFrame(once);
+  const timer = setTimeout(once, LONGEST_MS);
+  return () => {
+    isDone = true;
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+  };
+}

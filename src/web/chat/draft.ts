@@ -61,8 +61,9 @@ export function draftOf(session: string): Draft {
   };
 }
 
-account.subscribe(({ kind }) => {
-  if (kind !== "out") return;
+account.subscribe((now) => {
+  // One whose token has ended comes back and goes on where he was.
+  if (now.kind !== "out" || now.reason !== "left") return;
   try {
     for (const key of Object.keys(localStorage)) {
       if (key.startsWith(PREFIX)) localStorage.removeItem(key);

@@ -53,9 +53,7 @@ export interface DialogRequest {
 }
 
 export type DialogAnswer =
-  | { readonly value: string }
-  | { readonly confirmed: boolean }
-  | { readonly cancelled: true };
+  { readonly value: string } | { readonly confirmed: boolean } | { readonly cancelled: true };
 
 /** A question of an extension; it stays where it was asked, with its answer. */
 export interface DialogItem extends Base {
@@ -80,10 +78,4 @@ export interface SummaryItem extends Base {
 }
 
 export type Item =
-  | UserItem
-  | TextItem
-  | ThinkingItem
-  | ToolItem
-  | DialogItem
-  | NoticeItem
-  | SummaryItem;
+  UserItem | TextItem | ThinkingItem | ToolItem | DialogItem | NoticeItem | SummaryItem;

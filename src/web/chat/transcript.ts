@@ -1,13 +1,5 @@
 import { signal } from "@preact/signals";
-import {
-  contentText,
-  type Fields,
-  fieldsOf,
-  listOf,
-  numberOf,
-  textOf,
-  textsOf,
-} from "./fields.ts";
+import { contentText, type Fields, fieldsOf, listOf, numberOf, textOf, textsOf } from "./fields.ts";
 import type {
   DialogAnswer,
   DialogItem,
@@ -451,5 +443,7 @@ function timeOf({ timestamp }: Fields): number {
 /** The last message is a question, or a tool's result that nobody went on from. */
 function wasCutOff(messages: readonly unknown[]): boolean {
   const { role, stopReason } = fieldsOf(messages.at(-1));
-  return role === "user" || role === "toolResult" || (role === "assistant" && stopReason === "toolUse");
+  return (
+    role === "user" || role === "toolResult" || (role === "assistant" && stopReason === "toolUse")
+  );
 }

@@ -40,7 +40,9 @@ export function MarkdownBlocks({
     <Options.Provider value={options}>
       <div class="markdown">
         {blocks.map((block, i) => {
-          const shown = <BlockView key={i} block={block} isOpen={isOpen && i === blocks.length - 1} />;
+          const shown = (
+            <BlockView key={i} block={block} isOpen={isOpen && i === blocks.length - 1} />
+          );
           return options.block === undefined ? shown : options.block(block, i, shown);
         })}
       </div>
@@ -203,7 +205,12 @@ function TextLink({ href, children }: { href: string; children: ComponentChildre
   switch (target.kind) {
     case "web":
       return (
-        <a href={target.href} target="_blank" rel="noopener noreferrer nofollow" title={target.href}>
+        <a
+          href={target.href}
+          target="_blank"
+          rel="noopener noreferrer nofollow"
+          title={target.href}
+        >
           {children}
         </a>
       );

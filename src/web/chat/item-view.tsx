@@ -11,7 +11,7 @@ import { ToolView } from "./tool-view.tsx";
 export function ItemView({ item, conversation }: { item: Item; conversation: Conversation }) {
   switch (item.kind) {
     case "user":
-      return <UserView item={item} />;
+      return <UserView item={item} isOpen={conversation.isOpen.value} />;
     case "text":
       return <TextView item={item} />;
     case "thinking":
@@ -40,7 +40,7 @@ export function ItemView({ item, conversation }: { item: Item; conversation: Con
 /** Written behind the words by the composer. */
 const ATTACHED = /\n\nAttached: (inbox\/[^\n]+)$/;
 
-function UserView({ item }: { item: UserItem }) {
+function UserView({ item, isOpen }: { item: UserItem; isOpen: boolean }) {
   const attached = ATTACHED.exec(`\n\n${item.text}`);
   const text = attached === null ? item.text : item.text.slice(0, -attached[0].length).trimEnd();
   return (
@@ -59,8 +59,8 @@ function UserView({ item }: { item: UserItem }) {
           ))}
         </ul>
       )}
-      {item.state.value === "waiting" ? (
-        <p class="said-time dim small">waiting to be sent</p>
+      {item.state.value === "waiting" && !isOpen ? (
+        <p class="said-time dim small">waiting for the connection</p>
       ) : (
         <Time of={item.timeMs} />
       )}

@@ -32,7 +32,6 @@ export function notify(session: string, body: string): void {
   // Phones know notifications of service workers only.
   void navigator.serviceWorker?.getRegistration(addressOf("").pathname).then((registration) => {
     if (registration !== undefined) return registration.showNotification(title, options);
-    new Notification(title, options);
-    return undefined;
+    return new Notification(title, options);
   });
 }

@@ -23,6 +23,7 @@ type Row =
 export function Timeline({ of: conversation }: { of: Conversation }) {
   const scroller = useRef<HTMLDivElement>(null);
   const column = useRef<HTMLDivElement>(null);
+  const lastTop = useRef(0);
   const isAtEnd = useSignal(true);
   const isNew = useSignal(false);
   const shown = useSignal(PAGE);
@@ -61,7 +62,11 @@ export function Timeline({ of: conversation }: { of: Conversation }) {
   function onScroll() {
     const element = scroller.current;
     if (element === null) return;
-    isAtEnd.value = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR;
+    const distance = element.scrollHeight - element.scrollTop - element.clientHeight;
+    // Text that grows faster than it is followed is no reason to stop following: only going up is.
+    if (distance < NEAR) isAtEnd.value = true;
+    else if (element.scrollTop < lastTop.current) isAtEnd.value = false;
+    lastTop.current = element.scrollTop;
     if (isAtEnd.value) isNew.value = false;
     if (element.scrollTop < 400 && first > 0) {
       const before = element.scrollHeight - element.scrollTop;

@@ -64,17 +64,19 @@ export function patchLines(patch: string): DiffLine[] {
 export function editLines(args: Fields): DiffLine[] {
   return listOf(args["edits"]).flatMap((edit) => {
     const { oldText, newText } = fieldsOf(edit);
-    return [
-      ...lines(textOf(oldText)).map((text): DiffLine => ({ kind: "removed", text })),
-      ...lines(textOf(newText)).map((text): DiffLine => ({ kind: "added", text })),
-    ];
+    return linesOf("removed", textOf(oldText)).concat(linesOf("added", textOf(newText)));
   });
 }
 
 export function addedLines(content: string): DiffLine[] {
-  return lines(content).map((text): DiffLine => ({ kind: "added", text }));
+  return linesOf("added", content);
 }
 
-function lines(text: string): string[] {
-  return text === "" ? [] : text.replace(/\n$/, "").split("\n");
+function linesOf(kind: DiffLine["kind"], text: string): DiffLine[] {
+  return text === ""
+    ? []
+    : text
+        .replace(/\n$/, "")
+        .split("\n")
+        .map((line) => ({ kind, text: line }));
 }

@@ -199,8 +199,8 @@ export class Transcript {
     for (const [i, part] of listOf(message["content"]).entries()) {
       const { type, text, thinking, id, name, arguments: args } = fieldsOf(part);
       if (type === "text" || type === "thinking") {
-        const whole = textOf(type === "text" ? text : thinking);
-        if (whole !== "" || this.#parts.has(i)) this.#part(i, type).finish(whole);
+        const all = textOf(type === "text" ? text : thinking);
+        if (all !== "" || this.#parts.has(i)) this.#part(i, type).finish(all);
       } else if (type === "toolCall") {
         this.#tool(textOf(id), textOf(name), fieldsOf(args), "writing").args.value = fieldsOf(args);
       }

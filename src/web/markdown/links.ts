@@ -20,7 +20,8 @@ const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
 export function resolveLink(address: string, from = ""): LinkTarget {
   // Browsers drop these, so that "java\nscript:" would be one (WHATWG URL, basic URL parser).
   const href = address
-    .replaceAll(/[\u0000-\u0020\u007f]+/g, (run) => (/[\n\r\t]/.test(run) ? "" : run))
+    .replaceAll(/[\n\r\t]/g, "")
+    .replace(/^\p{Cc}+/u, "")
     .trim();
   if (WEB.test(href)) {
     const url = URL.parse(href);

@@ -32,6 +32,7 @@ export function notify(session: string, body: string): void {
   // Phones know notifications of service workers only.
   void navigator.serviceWorker?.getRegistration(addressOf("").pathname).then((registration) => {
     if (registration !== undefined) return registration.showNotification(title, options);
-    return new Notification(title, options);
+    void new Notification(title, options);
+    return undefined;
   });
 }

@@ -3,6 +3,8 @@ import { type Block, GrowingText } from "../markdown/blocks.ts";
 
 /** At most this long without a frame (a page in the background has none), ms. */
 const LONGEST_MS = 250;
+/** A parse that takes longer than a frame can spare, ms. */
+const COSTLY_MS = 12;
 
 /** A text that comes in pieces, shown once a frame however many there were. */
 export class StreamedText {
@@ -10,6 +12,7 @@ export class StreamedText {
   readonly #blocks = signal<readonly Block[]>([]);
   readonly #isOpen = signal(true);
   #pending = "";
+  #restMs = 0;
   #cancel: (() => void) | undefined;
 
   get blocks(): ReadonlySignal<readonly Block[]> {
@@ -28,9 +31,13 @@ export class StreamedText {
 
   append(piece: string): void {
     this.#pending += piece;
-    this.#cancel ??= soon(() => {
+    this.#cancel ??= soon(this.#restMs, () => {
       this.#cancel = undefined;
+      const startMs = performance.now();
       this.#flush();
+      // Text that is costly to parse, by accident or on purpose, gets a fifth of the time and no more.
+      const tookMs = performance.now() - startMs;
+      this.#restMs = tookMs > COSTLY_MS ? tookMs * 4 : 0;
     });
   }
 
@@ -53,8 +60,10 @@ export class StreamedText {
   }
 }
 
-function soon(run: () => void): () => void {
+/** In the next frame, but not before `restMs`. */
+function soon(restMs: number, run: () => void): () => void {
   let isDone = false;
+  let frame = 0;
   const once = () => {
     if (isDone) return;
     isDone = true;
@@ -62,8 +71,8 @@ function soon(run: () => void): () => void {
     clearTimeout(timer);
     run();
   };
-  const frame = requestAnimationFrame(once);
-  const timer = setTimeout(once, LONGEST_MS);
+  const timer = setTimeout(once, Math.max(restMs, LONGEST_MS));
+  if (restMs === 0) frame = requestAnimationFrame(once);
   return () => {
     isDone = true;
     cancelAnimationFrame(frame);

@@ -21,7 +21,7 @@ export function resolveLink(address: string, from = ""): LinkTarget {
   // Browsers drop these, so that "java\nscript:" would be one (WHATWG URL, basic URL parser).
   const href = address
     .replaceAll(/[\n\r\t]/g, "")
-    .replace(/^\p{Cc}+/u, "")
+    .replace(/^[\p{Cc}\s]+/u, "")
     .trim();
   if (WEB.test(href)) {
     const url = URL.parse(href);

@@ -23,7 +23,7 @@ export function SessionList() {
   useEffect(() => {
     void refreshSessions();
     const timer = setInterval(() => {
-      if (document.visibilityState === "visible") void refreshSessions();
+      if (document.visibilityState === "visible" && canManage.peek()) void refreshSessions();
     }, REFRESH_MS);
     return () => clearInterval(timer);
   }, []);

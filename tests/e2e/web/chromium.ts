@@ -66,6 +66,7 @@ export class TestBrowser implements AsyncDisposable {
       isMobile: size === "phone",
       deviceScaleFactor: size === "phone" ? 2 : 1,
     });
+    context.setDefaultTimeout(15_000);
     return new TestPage(context, await context.newPage());
   }
 

@@ -5,20 +5,14 @@ import { Icon } from "../view/icon.tsx";
 import type { Conversation } from "./conversation.ts";
 import { FirstSteps } from "./first-steps.tsx";
 import { ItemView } from "./item-view.tsx";
-import type { Item, ToolItem } from "./items.ts";
+import type { Item } from "./items.ts";
+import { rowsOf } from "./rows.ts";
 import { ToolGroup } from "./tool-view.tsx";
 
 /** Items drawn at first, and more with each look further up: the rest costs nothing. */
 const PAGE = 80;
 /** This close to the end counts as being there, px. */
 const NEAR = 80;
-/** Steps in a row that fold into one line. */
-const FOLD = 10;
-
-type Row =
-  | { readonly key: string; readonly item: Item }
-  | { readonly key: string; readonly tools: readonly ToolItem[] };
-
 /** What was said. It follows its end while the reader is there; what he is reading elsewhere never moves. */
 export function Timeline({ of: conversation }: { of: Conversation }) {
   const scroller = useRef<HTMLDivElement>(null);
@@ -129,27 +123,4 @@ function Working({ last }: { last: Item | undefined }) {
       working
     </p>
   );
-}
-
-/** Items as rows, long runs of tools folded; the one that runs is left out of the fold. */
-function rowsOf(items: readonly Item[]): Row[] {
-  const rows: Row[] = [];
-  let run: ToolItem[] = [];
-  const flush = () => {
-    if (run.length >= FOLD) {
-      const [firstTool] = run as [ToolItem];
-      rows.push({ key: `g${firstTool.id}`, tools: run });
-    } else for (const item of run) rows.push({ key: `i${item.id}`, item });
-    run = [];
-  };
-  for (const item of items) {
-    if (item.kind === "tool") run.push(item);
-    else {
-      // A line or a thought between two steps is part of the run.
-      flush();
-      rows.push({ key: `i${item.id}`, item });
-    }
-  }
-  flush();
-  return rows;
 }

@@ -318,7 +318,7 @@ export class Transcript {
     if (tool === undefined) return;
     this.#toolOutput(event, event["result"]);
     tool.endedMs.value = Date.now();
-    tool.state.value = event["isError"] === true ? "failed" : "done";
+    tool.state.value = outcomeOf(event, tool);
   }
 
   /** The result as a message of the conversation: what a late-comer has of a tool. */
@@ -326,8 +326,7 @@ export class Transcript {
     const tool = this.#tools.get(textOf(message["toolCallId"]));
     if (tool === undefined) return;
     this.#toolOutput(message, message);
-    if (tool.state.peek() !== "failed")
-      tool.state.value = message["isError"] === true ? "failed" : "done";
+    tool.state.value = outcomeOf(message, tool);
   }
 
   #settle(): void {
@@ -429,6 +428,14 @@ export class Transcript {
 }
 
 const CUT_OFF = "This turn was cut off. What is above was kept; nothing runs any more.";
+
+/** How pi ends the output of a tool that was stopped. */
+const ABORTED = /(?:^|\n)\w+ aborted\s*$/;
+
+function outcomeOf({ isError }: Fields, { output }: ToolItem): ToolItem["state"]["value"] {
+  if (isError !== true) return "done";
+  return ABORTED.test(output.peek()) ? "stopped" : "failed";
+}
 
 function whole(text: string): StreamedText {
   const streamed = new StreamedText();

@@ -32,24 +32,31 @@ export function App() {
         data-side={beside !== undefined}
         style={{ "--side-width": `${sideWidth()}px` }}
       >
-        <a class="skip" href="#composer">
+        <a
+          class="skip"
+          href="#composer"
+          onClick={(event) => {
+            event.preventDefault();
+            document.getElementById("composer")?.focus();
+          }}
+        >
           Skip to the prompt
         </a>
         <Rail tree={<VaultTree />} />
-        <main class="pane chat-pane">
-          <ChatPane key={`${value.kept.token}/${session.value}`} name={session.value} />
-        </main>
-        {beside && (
-          <>
-            <Divider />
-            <aside class="pane side-pane" aria-label="Beside the conversation">
+        <main class="panes">
+          <section class="pane chat-pane" aria-label="Conversation">
+            <ChatPane key={`${value.kept.token}/${session.value}`} name={session.value} />
+          </section>
+          {beside && (
+            <section class="pane side-pane" aria-label="Beside the conversation">
+              <Divider />
               <SideView of={beside} />
-            </aside>
-          </>
-        )}
-        <section class="pane vault-pane" aria-label="Vault">
-          {route.value.kind === "vault" && <VaultTree />}
-        </section>
+            </section>
+          )}
+          <section class="pane vault-pane" aria-label="Vault">
+            {route.value.kind === "vault" && <VaultTree />}
+          </section>
+        </main>
         <BottomBar />
       </div>
       <Palette />

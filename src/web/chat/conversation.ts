@@ -97,6 +97,8 @@ export class Conversation implements Disposable {
       .join("\n\n");
     const isCommand = message.startsWith("/");
     const waiting = this.isBusy.value ? undefined : this.transcript.addWaiting(message);
+    // A command of an extension is not said in the conversation; what it does comes below it.
+    if (isCommand && waiting !== undefined && this.isOpen.value) waiting.state.value = "there";
     this.draft.sending(text);
     let problem: string | undefined;
     try {
@@ -105,7 +107,6 @@ export class Conversation implements Disposable {
         streamingBehavior: mode,
         ...(images.length > 0 && { images: images.map((vault) => ({ vault })) }),
       });
-      if (success && isCommand && waiting !== undefined) waiting.state.value = "there";
       if (!success) problem = error ?? "it was refused";
     } catch (failure) {
       problem = (failure as Error).message;

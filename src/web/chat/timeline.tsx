@@ -79,7 +79,7 @@ export function Timeline({ of: conversation }: { of: Conversation }) {
         ref={scroller}
         class="timeline"
         role="log"
-        aria-label="Conversation"
+        aria-label="What was said"
         aria-live="off"
         tabIndex={0}
         onScroll={onScroll}

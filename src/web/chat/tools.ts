@@ -50,6 +50,7 @@ export interface DiffLine {
 /** The lines of a unified diff, its head left out. */
 export function patchLines(patch: string): DiffLine[] {
   return patch
+    .trimEnd()
     .split("\n")
     .filter((line) => !/^(?:---|\+\+\+|Index:|={3}|diff |\\)/.test(line))
     .map((line): DiffLine => {

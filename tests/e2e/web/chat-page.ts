@@ -40,5 +40,5 @@ export async function idle(page: Page): Promise<void> {
 
 /** What stands in the conversation. */
 export async function conversation(page: Page): Promise<string> {
-  return (await page.getByRole("log", { name: "Conversation" }).textContent()) ?? "";
+  return (await page.getByRole("log", { name: "What was said" }).textContent()) ?? "";
 }

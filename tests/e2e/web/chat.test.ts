@@ -225,7 +225,7 @@ withBrowser("the conversation", (browser) => {
     const { page } = tab;
     await say(page, `@say ${"many words here. ".repeat(30)}\n@repeat 8`);
     await idle(page);
-    const log = page.getByRole("log", { name: "Conversation" });
+    const log = page.getByRole("log", { name: "What was said" });
     const top = () => log.evaluate((element) => element.scrollTop);
     const atEnd = () =>
       log.evaluate(

@@ -10,14 +10,6 @@ export function ComposerFoot({ of: conversation }: { of: Conversation }) {
   return (
     <div class="foot">
       <ModelChoice of={conversation} />
-      {conversation.isScripted.value && (
-        <span
-          class="scripted"
-          title="Give Nest a key, for instance ANTHROPIC_API_KEY, for a real model"
-        >
-          Scripted answers, no model
-        </span>
-      )}
       {[...conversation.statuses.value].map(([key, text]) => (
         <span key={key} class="ellipsis">
           {text}
@@ -68,7 +60,16 @@ function ModelChoice({ of: conversation }: { of: Conversation }) {
         aria-controls={id}
         onClick={() => void open()}
       >
-        <span class="ellipsis">{model.name}</span>
+        {conversation.isScripted.value ? (
+          <span
+            class="scripted ellipsis"
+            title="Give Nest a key, for instance ANTHROPIC_API_KEY, for a real model"
+          >
+            Scripted answers, no model
+          </span>
+        ) : (
+          <span class="ellipsis">{model.name}</span>
+        )}
         {level !== "" && level !== "off" && <span>· thinks {level}</span>}
         <Icon of={ChevronDown} size={13} />
       </button>

@@ -248,7 +248,7 @@ withBrowser("the conversation", (browser) => {
     await using nest = testGateway();
     await using tab = await openChat(browser(), nest);
     const { page } = tab;
-    await page.getByRole("button", { name: /Scripted \(no real model\)/ }).click();
+    await page.getByRole("button", { name: /Scripted answers/ }).click();
     await page.getByLabel("Model").waitFor();
     expect(await page.getByLabel("Model").inputValue()).toBe("nest-scripted/scripted-1");
     await tab.shot("chat-model");

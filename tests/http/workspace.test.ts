@@ -61,7 +61,9 @@ describe("workspace", () => {
 
   test("assets are kept for ever, compressed as asked for, and known again by their tags", async () => {
     await using nest = testGateway();
-    const script = assets(await (await fetch(nest.url)).text()).find((path) => /\.js$/.test(path));
+    const script = assets(await (await fetch(nest.url)).text()).find((path) =>
+      path.endsWith(".js"),
+    );
     const url = new URL(script as string, nest.url);
     const get = (headers: Record<string, string>) =>
       fetch(url, { headers, decompress: false } as RequestInit);

@@ -3,7 +3,7 @@ import { AttachClient } from "../../attach/client.ts";
 import type { ClientState } from "../../attach/client-state.ts";
 import { attachUrl } from "../../attach/attach-url.ts";
 import { probeAttach } from "../../attach/probe.ts";
-import type { AttachedFrame, ResponseFrame } from "../../attach/protocol.ts";
+import type { AttachedFrame, ResponseFrame, VaultFrame } from "../../attach/protocol.ts";
 import { signedOut, tokenNow } from "../account/account.ts";
 import { BASE } from "../base.ts";
 import { type Draft, draftOf } from "./draft.ts";
@@ -11,7 +11,7 @@ import { type Fields, fieldsOf, listOf, numberOf, textOf, textsOf } from "./fiel
 import type { DialogAnswer } from "./items.ts";
 import { notify } from "./notify.ts";
 import { Transcript } from "./transcript.ts";
-import { tellVaultChanges } from "./vault-changes.ts";
+import { tellVaultChanges, tellVaultUnknown } from "./vault-changes.ts";
 
 /** How a prompt goes out while the agent works. */
 export type BusyMode = "followUp" | "steer";
@@ -64,6 +64,7 @@ export class Conversation implements Disposable {
   readonly #client: AttachClient;
   /** Events that wait while the conversation is being read. */
   #held: Fields[] | undefined;
+  #wasAttached = false;
   readonly #nudge = () => {
     if (document.visibilityState === "visible") this.#client.nudge();
   };
@@ -82,7 +83,7 @@ export class Conversation implements Disposable {
       onAttached: (frame) => this.#onAttached(frame),
       onEvent: ({ event }) => this.#onEvent(event),
       onFrame: (frame) => {
-        if ((frame.type as string) === "vault") tellVaultChanges(frame as { changes?: unknown });
+        if (frame.type === "vault") tellVaultChanges(frame as VaultFrame);
       },
     });
     this.#client.start();
@@ -214,6 +215,8 @@ export class Conversation implements Disposable {
 
   #onAttached(frame: AttachedFrame): void {
     this.isScripted.value = frame.scripted === true;
+    if (this.#wasAttached) tellVaultUnknown();
+    this.#wasAttached = true;
     // A client that comes back gets the events that tell; one that begins anew is told here.
     if (!this.isLoaded.value || frame.resync || this.#held !== undefined) {
       this.isBusy.value = frame.state === "busy";

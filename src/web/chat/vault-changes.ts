@@ -1,10 +1,7 @@
-/** A file of the vault that changed, as the server saw it. */
-export interface VaultChange {
-  readonly path: string;
-  readonly kind: string;
-}
+import type { VaultChange, VaultFrame } from "../../attach/protocol.ts";
 
-type Listener = (changes: readonly VaultChange[]) => void;
+/** @param isMore - more has changed than is listed: what is shown should be read anew */
+type Listener = (changes: readonly VaultChange[], isMore: boolean) => void;
 
 const listeners = new Set<Listener>();
 
@@ -14,12 +11,12 @@ export function onVaultChanges(listener: Listener): () => void {
   return () => listeners.delete(listener);
 }
 
-/** @param frame - of type `vault`, as it came */
-export function tellVaultChanges(frame: { readonly changes?: unknown }): void {
-  if (!Array.isArray(frame.changes)) return;
-  const changes = frame.changes.filter(
-    (change): change is VaultChange =>
-      typeof change?.path === "string" && typeof change.kind === "string",
-  );
-  for (const listener of listeners) listener(changes);
+/** Hands a frame of the socket on. */
+export function tellVaultChanges({ changes, resync }: VaultFrame): void {
+  for (const listener of listeners) listener(changes, resync === true);
+}
+
+/** After a time without a connection nobody knows what has changed. */
+export function tellVaultUnknown(): void {
+  for (const listener of listeners) listener([], true);
 }

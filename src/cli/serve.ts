@@ -103,5 +103,5 @@ function greet(
   if (!isFirst) return;
   print("");
   print("The config keeps only the token's hash. Whoever has the token runs commands here.");
-  print('Next: NEST_TOKEN=<token> bun docs/examples/prompt.ts "What is in my vault?"');
+  print(`Next: open ${gateway.url}/ in a browser and sign in with it.`);
 }

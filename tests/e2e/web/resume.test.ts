@@ -53,6 +53,30 @@ withBrowser("a connection that breaks", (browser) => {
     expect(await page.getByText("waiting for the connection").count()).toBe(0);
   });
 
+  test("a laptop sleeps in mid-stream and wakes to a dead connection: the conversation ends up right", async () => {
+    await using nest = testGateway();
+    await using proxy = await new CutProxy(nest.port).listen();
+    await using tab = await openChat(browser(), { url: `http://127.0.0.1:${proxy.port}` });
+    const { page } = tab;
+    const devtools = await tab.context.newCDPSession(page);
+    const flag = join(nest.dir, "go");
+    const wait = toolCall("bash", { command: `while [ ! -e ${flag} ]; do sleep 0.05; done` });
+    await say(page, `${wait}\n@say While you slept.`);
+    await page.getByRole("button", { name: /Run while.*runs/ }).waitFor();
+    await devtools.send("Page.setWebLifecycleState", { state: "frozen" });
+    proxy.cut();
+    await Bun.write(flag, "");
+    await until("it was said", () =>
+      fetch(`${nest.url}/api/status`, {
+        headers: { Authorization: "Bearer nest_test-token-of-the-owner-0123456789abcdefghi" },
+      }).then(async (response) => ((await response.json()) as { sockets: number }).sockets === 0),
+    );
+    await devtools.send("Page.setWebLifecycleState", { state: "active" });
+    await page.getByText("While you slept.", { exact: true }).waitFor();
+    await idle(page);
+    expect(count(await conversation(page), "While you slept.")).toBe(2);
+  });
+
   test("Nest is killed in mid-stream and started again: what was said is there once, and the turn can be run again", async () => {
     using dir = tempDir();
     const file = join(dir.path, "config.yaml");

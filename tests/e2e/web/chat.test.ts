@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { testGateway } from "../../support/gateway.ts";
+import { writeLongSession } from "../../support/long-session.ts";
 import { until } from "../../support/until.ts";
 import { withBrowser } from "./browser.ts";
 import { conversation, idle, openChat, say, toolCall } from "./chat-page.ts";
@@ -242,6 +243,22 @@ withBrowser("the conversation", (browser) => {
     expect(Math.abs((await top()) - before)).toBeLessThan(2);
     await page.getByRole("button", { name: "New below" }).click();
     await until("it is at the end again", atEnd);
+  });
+
+  test("of 2,000 messages the last are drawn at once, and all others as one goes up to them", async () => {
+    await using nest = testGateway({ prepare: (dir) => writeLongSession(dir, 1000) });
+    await using tab = await openChat(browser(), nest);
+    const { page } = tab;
+    await page.getByText("Answer 1000:").waitFor();
+    expect(await page.locator(".item").count()).toBeLessThan(200);
+    const log = page.getByRole("log", { name: "What was said" });
+    await until("the first one is drawn", async () => {
+      await log.evaluate((element) => (element.scrollTop = 0));
+      return (await page.getByText("Question 1.", { exact: true }).count()) === 1;
+    });
+    expect(await page.locator(".item").count()).toBe(2000);
+    await say(page, "@say The newest.");
+    await page.getByText("The newest.", { exact: true }).waitFor();
   });
 
   test("model and thinking are shown and can be chosen", async () => {

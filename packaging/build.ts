@@ -6,6 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSyn
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import manifest from "../package.json" with { type: "json" };
+import { embedWorkspace } from "./embed-workspace.ts";
 import { licenceOf, licenceText } from "./licences.ts";
 import { shippedPackages } from "./lockfile.ts";
 import { sbom } from "./sbom.ts";
@@ -34,6 +35,7 @@ const staged = stage(
   join(root, "dist", "stage"),
   licenceText(readFileSync(join(root, "LICENSE"), "utf8"), licences),
 );
+const workspace = await embedWorkspace();
 const define = {
   NEST_PI_DIR: staged.piDir,
   NEST_BUILD: {
@@ -79,6 +81,7 @@ async function compile(outfile: string, target: Target | undefined): Promise<voi
       bytecode: true,
       // Names stay, for the log's stacks.
       minify: { whitespace: true, syntax: true, identifiers: false, keepNames: true },
+      plugins: [workspace],
       // Embedded files keep their places: pi looks for them there.
       naming: { asset: "[dir]/[name].[ext]" },
       define: Object.fromEntries(

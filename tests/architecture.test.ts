@@ -32,6 +32,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "webhook",
   ],
   "main.ts": ["cli"],
+  // Runs in the browser, and shares with the server what a client of it needs: see below.
+  web: ["attach"],
 };
 
 /** Packages, and where alone each may be imported. */
@@ -39,6 +41,12 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["http"],
   valibot: ["config", "agent", "http"],
   yaml: ["config"],
+  "@preact/signals": ["web"],
+  diff: ["web"],
+  "highlight.js": ["web"],
+  lucide: ["web"],
+  marked: ["web"],
+  preact: ["web"],
   "@earendil-works/pi-ai": ["agent"],
   "@earendil-works/pi-coding-agent": ["agent"],
   "@earendil-works/pi-tui": ["terminal"],
@@ -199,7 +207,11 @@ describe("architecture", () => {
   test("only cli and main.ts touch the process, its clock and its timers", () => {
     const violations = files.filter(
       ({ path, part, text }) =>
-        part !== "cli" && part !== "main.ts" && !IN_PI.has(path) && AMBIENT.test(code(text)),
+        part !== "cli" &&
+        part !== "main.ts" &&
+        part !== "web" &&
+        !IN_PI.has(path) &&
+        AMBIENT.test(code(text)),
     );
     expect(names(violations)).toEqual([]);
   });

@@ -19,6 +19,8 @@ export interface Principal {
   readonly expiresMs?: number;
   /** SHA-256 of the token: what makes two principals of two configurations the same one. */
   readonly digest: Uint8Array;
+  /** Set for a browser's token: its id, and the digest (hex) of the configured token it was exchanged for. */
+  readonly browser?: { readonly id: string; readonly parent: string };
 }
 
 /** The name under which `server.token` acts. */

@@ -6,6 +6,8 @@ import { ModelProbe } from "../agent/model-probe.ts";
 import { Sessions } from "../agent/sessions.ts";
 import { Attach } from "../attach/attach.ts";
 import { Authenticator } from "../auth/authenticator.ts";
+import { fileBrowserStore } from "../auth/browser-store.ts";
+import { BrowserTokens } from "../auth/browser-tokens.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { createApp } from "../http/app.ts";
@@ -27,6 +29,7 @@ import { watchVault } from "./vault-watch.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { VERSION } from "./version.ts";
 import { startWebhooks, webhookSettings } from "./webhook-parts.ts";
+import { workspaceSource } from "./workspace.ts";
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -46,6 +49,8 @@ export interface Gateway {
   reload(config: Config): void;
   /** Ends a lock-out; `undefined` for what is no address. */
   unlock(address: string): { address: string; lifted: boolean } | undefined;
+  /** Bundles or unpacks the workspace before a browser asks for it. */
+  prepareWorkspace(): void;
   /** Stops accepting, closes sockets with 1001, lets the agents end. */
   stop(): Promise<void>;
 }
@@ -103,7 +108,7 @@ export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptio
     log,
   });
 
-  const authenticator = new Authenticator(config.server.principals, () => clock.wallMs());
+  const authenticator = new Authenticator([], () => clock.wallMs());
   const lockOut = new LockOut(
     new MemoryFailureStore(failureLimits(config)),
     failureLimits(config),
@@ -123,6 +128,20 @@ export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptio
   const attach = new Attach({ authenticator, lockOut, sessions, clock, log, version: VERSION });
   const webhooks = startWebhooks(config, sessions, clock, log);
   const vaultBytes = vaultSize(config.vault.path, () => clock.monotonicMs());
+  const browsers = new BrowserTokens({
+    store: fileBrowserStore(join(stateFolder(config.file), "browsers.json"), (doing, reason) =>
+      log.warn("browsers_not_kept", { doing, reason, fix: "let Nest write beside its config" }),
+    ),
+    wallMs: () => clock.wallMs(),
+    changed: takeTokens,
+  });
+  browsers.setConfigured(config.server.principals);
+  takeTokens();
+  function takeTokens(): void {
+    authenticator.setPrincipals(browsers.principals());
+    attach.revalidate();
+  }
+  const workspace = workspaceSource(log);
   const startedMs = clock.monotonicMs();
   const search = vault.searcher({ clock, ripgrep: findRipgrep(env["PATH"], config.vault.path) });
   const app = createApp({
@@ -131,6 +150,7 @@ export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptio
     attach,
     webhooks,
     clock,
+    browsers,
     log,
     requests: metrics.requests,
     webhookOutcomes: metrics.webhookOutcomes,
@@ -146,6 +166,7 @@ export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptio
     search,
     maxFileBytes: config.vault.maxFileBytes,
     sessions,
+    workspace,
     status: () => ({
       version: VERSION,
       uptimeSeconds: Math.floor((clock.monotonicMs() - startedMs) / 1000),
@@ -187,10 +208,10 @@ export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptio
       settings = httpSettings(next);
       for (const [name, reason] of changedTokens(running, next))
         log.security("token_rotated", { token: name, reason });
-      authenticator.setPrincipals(next.server.principals);
       webhooks.reconfigure(webhookSettings(next));
       lockOut.setLimits(failureLimits(next));
-      attach.revalidate();
+      browsers.setConfigured(next.server.principals);
+      takeTokens();
       running = next;
       for (const key of needRestart(config, next))
         log.warn("reload_incomplete", { key, fix: "restart Nest" });
@@ -201,6 +222,10 @@ export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptio
       const lifted = lockOut.lift(address);
       if (lifted) log.audit("lockout_lifted", { by: "nest unlock", lifted: address });
       return { address, lifted };
+    },
+    prepareWorkspace() {
+      // What went wrong is logged, and tried again when it is asked for.
+      workspace().catch(() => {});
     },
     async stop() {
       const closed = server.stop(false);

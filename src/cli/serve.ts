@@ -58,6 +58,8 @@ export async function serve(args: readonly string[]): Promise<number> {
   const signalled = firstSignal("SIGTERM", "SIGINT");
   greet(gateway, config.file, config.vault.path, demo, created !== undefined);
   log.audit("started", { version: VERSION, url: gateway.url });
+  // While nobody waits for it yet.
+  gateway.prepareWorkspace();
   log.info("started", { version: VERSION, url: gateway.url, config: config.file, demo });
 
   process.on("SIGHUP", () => reload(gateway, file, env, log));
@@ -154,5 +156,5 @@ function greet(
   if (!isFirst) return;
   print("");
   print("The config keeps only the token's hash. Whoever has the token runs commands here.");
-  print('Next: NEST_TOKEN=<token> bun docs/examples/prompt.ts "What is in my vault?"');
+  print(`Next: open ${gateway.url}/ in a browser and sign in with it.`);
 }

@@ -8,7 +8,7 @@ import type { RequestCounts } from "../metrics/request-counts.ts";
 import type { Tally } from "../metrics/tally.ts";
 import { VaultError } from "../vault/error.ts";
 import type { Webhooks } from "../webhook/webhooks.ts";
-import { authorized, type Handler } from "./authorize.ts";
+import { authorized, type Handler, type Methods } from "./authorize.ts";
 import { auditorFor, callerFor } from "./caller.ts";
 import { answerPreflight } from "./cors.ts";
 import type { NestContext, NestEnv, RequestScope, Step } from "./env.ts";
@@ -18,6 +18,7 @@ import { checkHost } from "./middleware/host.ts";
 import { refuseLockedOut } from "./middleware/lock-out.ts";
 import { problem, Refusal } from "./problem.ts";
 import { attachRoute } from "./routes/attach.ts";
+import { browser, browsers, type BrowsersOptions } from "./routes/browsers.ts";
 import {
   type FileRoutesOptions,
   deleteFile,
@@ -26,7 +27,6 @@ import {
   writeFile,
 } from "./routes/files.ts";
 import { health } from "./routes/health.ts";
-import { home } from "./routes/home.ts";
 import { liftLockout, listLockouts } from "./routes/lockouts.ts";
 import { metrics } from "./routes/metrics.ts";
 import { moveFile } from "./routes/move.ts";
@@ -41,6 +41,8 @@ import {
 import { type Status, status } from "./routes/status.ts";
 import { WebhookDoor, type WebhookOutcome, webhookRoute } from "./routes/webhook.ts";
 import { webhookSourceRoute } from "./routes/webhook-source.ts";
+import { workspaceFile, workspaceShell } from "./routes/workspace.ts";
+import type { WorkspaceSource } from "./workspace.ts";
 
 export interface AppParts extends Omit<
   FileRoutesOptions & SearchRouteOptions,
@@ -57,8 +59,21 @@ export interface AppParts extends Omit<
   readonly requests: RequestCounts;
   readonly webhookOutcomes: Tally<WebhookOutcome>;
   readonly clock: Clock;
+  readonly browsers: BrowsersOptions["browsers"];
+  readonly workspace: WorkspaceSource;
   readonly log: Log;
 }
+
+/** Deep links into the workspace: a session, the vault and a note in it, and the views without a name. */
+const SHELL_PATHS = ["/", "/s/:session", "/v", "/v/*", "/search", "/more"];
+const FILE_PATHS = [
+  "/assets/:name",
+  "/sw.js",
+  "/manifest.webmanifest",
+  "/icon.svg",
+  "/icon-192.png",
+  "/icon-512.png",
+];
 
 /** The whole gateway as one fetch handler. Its bindings are the {@link RequestScope} of each request. */
 export function createApp(parts: AppParts): Hono<NestEnv> {
@@ -93,9 +108,15 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   });
 
   // Who may call what: auth/permissions.ts.
-  route("/", { GET: home });
+  // The workspace's page for each of its views, and its files: there is nothing in them.
+  const shell = workspaceShell(parts.workspace);
+  for (const path of SHELL_PATHS) route(path, { GET: shell });
+  const file = workspaceFile(parts.workspace);
+  for (const path of FILE_PATHS) route(path, { GET: file });
   route("/health", { GET: health });
   route("/api/status", { GET: status(parts.status) });
+  route("/api/browsers", browsers(parts));
+  route("/api/browsers/:id", browser(parts));
   route("/api/files", { GET: listFiles(files) });
   // Any character: a file's name may hold a newline.
   route("/api/files/:path{[\\s\\S]*}", {
@@ -136,8 +157,6 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   });
   return app;
 }
-
-type Methods = Readonly<Record<string, Handler>>;
 
 /**
  * Puts the steps before a handler: the first that answers ends the request.

@@ -3,6 +3,8 @@ import type { NestContext, RequestScope } from "./env.ts";
 import { problem } from "./problem.ts";
 
 export type Handler = (c: NestContext) => Response | Promise<Response>;
+/** By method. */
+export type Methods = Readonly<Record<string, Handler>>;
 
 /**
  * Puts the table's row for a route before its handler.

@@ -12,6 +12,7 @@ const STATUS = {
   unauthorized: 401,
   insufficient_scope: 403,
   origin_refused: 403,
+  browser_token: 403,
   not_found: 404,
   session_not_found: 404,
   method_not_allowed: 405,

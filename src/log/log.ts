@@ -36,6 +36,8 @@ export type AuditEvent =
   | "vault_delete"
   | "lockout_lifted"
   | "token_changed"
+  | "browser_added"
+  | "browser_revoked"
   | "started"
   | "stopped";
 

@@ -19,8 +19,26 @@ const TOKENS = SCOPES.map((scope) => ({ name: scope, token: tokenOf(scope), scop
 /** Routes and the scopes that are let in; `*` = all of them. */
 const ROUTE_ROWS: Record<string, readonly Scope[] | "*"> = {
   "GET /": "*",
+  "GET /s/:session": "*",
+  "GET /v": "*",
+  "GET /v/*": "*",
+  "GET /search": "*",
+  "GET /more": "*",
+  "GET /assets/:name": "*",
+  "GET /sw.js": "*",
+  "GET /manifest.webmanifest": "*",
+  "GET /icon.svg": "*",
+  "GET /icon-192.png": "*",
+  "GET /icon-512.png": "*",
   "GET /health": "*",
   "GET /api/status": ["attach", "prompt", "vault:read", "vault:write", "admin"],
+  "GET /api/browsers": ["attach", "prompt", "vault:read", "vault:write", "admin"],
+  "POST /api/browsers": ["attach", "prompt", "vault:read", "vault:write", "admin"],
+  "DELETE /api/browsers/:id": ["attach", "prompt", "vault:read", "vault:write", "admin"],
+  "GET /api/sessions": ["attach", "prompt", "vault:read", "vault:write", "admin"],
+  "PUT /api/sessions/:name": ["attach", "admin"],
+  "DELETE /api/sessions/:name": ["attach", "admin"],
+  "GET /api/sessions/:name/messages": ["attach", "prompt"],
   "GET /api/files": ["vault:read"],
   "GET /api/files/:path": ["vault:read"],
   "PUT /api/files/:path": ["vault:write"],
@@ -39,6 +57,7 @@ const OWN_CREDENTIAL = "POST /api/webhook/:source";
 /** What a `prompt` token may do on a socket; everything else is for `attach`. */
 const PROMPT_COMMANDS = new Set([
   "prompt",
+  "retry_prompt",
   "steer",
   "follow_up",
   "abort",
@@ -51,6 +70,7 @@ const PROMPT_COMMANDS = new Set([
 /** Fields with which a command gets past its shape and does as little as can be. */
 const FIELDS: Record<string, object> = {
   prompt: { message: "@say hi" },
+  retry_prompt: { prompt: "none" },
   steer: { message: "@say hi" },
   follow_up: { message: "@say hi" },
   bash: { command: "true" },
@@ -86,7 +106,12 @@ describe("scopes", () => {
     async (scope) => {
       for (const [name, allowed] of Object.entries(ROUTE_ROWS)) {
         const [method = "", path = ""] = name.split(" ");
-        const url = gateway.url + path.replace(":address", "192.0.2.1").replace(":path", "note.md");
+        const url =
+          gateway.url +
+          path
+            .replace(":address", "192.0.2.1")
+            .replace(/:(?:path|name|id|session)$/, "none")
+            .replace(":name/messages", "default/messages");
         for (const verb of method === "GET" ? ["GET", "HEAD"] : [method]) {
           const response = await fetch(url, { method: verb, headers: bearer(scope) });
           const isIn = allowed === "*" || allowed.includes(scope);

@@ -6,7 +6,21 @@ import { createLog } from "../../src/log/log.ts";
 import { RequestCounts } from "../../src/metrics/request-counts.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-const OPEN = new Set(["/", "/health"]);
+const OPEN = new Set([
+  "/",
+  "/assets/:name",
+  "/health",
+  "/icon-192.png",
+  "/icon-512.png",
+  "/icon.svg",
+  "/manifest.webmanifest",
+  "/more",
+  "/s/:session",
+  "/search",
+  "/sw.js",
+  "/v",
+  "/v/*",
+]);
 
 /** The app with nobody's token good, and one address locked if asked. */
 function app(isLocked: boolean) {
@@ -22,6 +36,8 @@ function app(isLocked: boolean) {
     webhooks: { source: () => undefined },
     webhookOutcomes: { count: () => {} },
     metrics: () => "",
+    browsers: { issue: () => ({}), list: () => [], revoke: () => false },
+    workspace: async () => ({ files: new Map(), shell: "" }),
     log,
   };
   return createApp(parts as never);
@@ -45,24 +61,27 @@ async function statusOf(
 
 test("createApp: every registered path, and every other, goes through Host, lock-out and authentication", async () => {
   const paths = [...new Set(app(false).routes.map(({ path }) => path))];
-  expect(paths.toSorted()).toEqual([
-    "/",
-    "/api/files",
-    "/api/files/:path{[\\s\\S]*}",
-    "/api/lockouts",
-    "/api/lockouts/:address",
-    "/api/metrics",
-    "/api/move",
-    "/api/search",
-    "/api/sessions",
-    "/api/sessions/:name",
-    "/api/sessions/:name/messages",
-    "/api/status",
-    "/api/webhook",
-    "/api/webhook/:source",
-    "/attach",
-    "/health",
-  ]);
+  expect(paths.toSorted()).toEqual(
+    [
+      ...OPEN,
+      "/api/browsers",
+      "/api/browsers/:id",
+      "/api/files",
+      "/api/files/:path{[\\s\\S]*}",
+      "/api/lockouts",
+      "/api/lockouts/:address",
+      "/api/metrics",
+      "/api/move",
+      "/api/search",
+      "/api/sessions",
+      "/api/sessions/:name",
+      "/api/sessions/:name/messages",
+      "/api/status",
+      "/api/webhook",
+      "/api/webhook/:source",
+      "/attach",
+    ].toSorted(),
+  );
   for (const path of [...paths, "/nowhere", "/api/nowhere"]) {
     for (const method of ["GET", "HEAD", "POST", "OPTIONS"]) {
       expect([path, await statusOf(false, path, method, "a@b")]).toEqual([path, 400]);

@@ -101,7 +101,8 @@ describe("nest serve", () => {
     expect(performance.now() - startedMs).toBeLessThan(10_000);
     expect(await processesWith(mark)).toEqual([]);
     expect(existsSync(`/proc/${agent}`)).toBe(false);
-  });
+    // Three seconds for the run to end by itself, four for the tool.
+  }, 30_000);
 
   test("SIGKILL of Nest leaves no agent behind: its end of input ends it", async () => {
     using dir = tempDir();

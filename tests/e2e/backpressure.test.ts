@@ -97,7 +97,6 @@ test.each([
       else slowestMs = Math.max(slowestMs, performance.now() - startMs);
     }
     const growth = peakMiB(home.nest.pid) - warm;
-    if (process.env["SHOW"]) console.log({ kind, warm, growth, slowestMs });
     expect(growth).toBeLessThan(150);
     expect(slowestMs).toBeLessThan(5000);
     expect(reader.facts.filter((fact) => "fault" in fact)).toEqual([]);

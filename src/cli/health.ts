@@ -4,12 +4,14 @@ import { DEFAULT_CONFIG, readConfigFile } from "./config-file.ts";
 import { startEnvironment } from "./environment.ts";
 import { EXIT_USAGE, Exit } from "./exit.ts";
 import { print } from "./print.ts";
+import { requireNoPrivileges } from "./privileges.ts";
 
 const TIMEOUT_MS = 5000;
 
 /** `nest health [URL]` */
 export async function health(args: readonly string[]): Promise<number> {
   const { positionals } = parseCommandLine("health", args, {}, 1);
+  requireNoPrivileges();
   const given = positionals[0] ?? configuredUrl();
   const base = URL.parse(given);
   if (base === null || !/^https?:$/.test(base.protocol)) {

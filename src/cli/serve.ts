@@ -8,6 +8,7 @@ import { startEnvironment } from "./environment.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import { createConfig } from "./init.ts";
 import { print } from "./print.ts";
+import { closeToOwnUser, requireNoPrivileges } from "./privileges.ts";
 import { VERSION } from "./version.ts";
 
 /** Stopping ends by then, whatever hangs (contract section 1: 10 s). */
@@ -23,7 +24,10 @@ export async function serve(args: readonly string[]): Promise<number> {
   );
   const file = values.config ?? DEFAULT_CONFIG;
   const demo = values.demo === true;
+  requireNoPrivileges();
   const env = startEnvironment();
+  // Behind the environment: from here on /proc/self/environ is root's.
+  closeToOwnUser();
   const created = existsSync(file) ? undefined : createConfig(file);
   // At once: whatever comes in the way of starting, the token must not be lost with it.
   if (created !== undefined)

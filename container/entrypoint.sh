@@ -184,12 +184,27 @@ own_networks() {
   done </proc/net/route
 }
 
+# This server's own public addresses: what its name says. By them the agent would reach what listens on the host, or what
+# a router at home sends back inside. Asked as the agent's user; a name that says nothing is told and stops nothing.
+server_addresses() {
+  [ -n "${NEST_DOMAIN:-}" ] || return 0
+  addresses=$(drop timeout 5 getent ahostsv4 "$NEST_DOMAIN" | sed -n 's/^\([0-9.]*\) .*$/\1/p' | sort -u)
+  for address in $addresses; do
+    # Not those of a test on one machine.
+    case $address in 127.*) continue ;; esac
+    ! parse_block "$address" || printf '%s\n' "$address"
+  done
+  [ -n "$addresses" ] ||
+    echo "nest: warning: $NEST_DOMAIN has no IPv4 address yet, so this server's own is not refused to the agent. Name it in NEST_EGRESS_DENY, or start again when DNS knows it" >&2
+}
+
 dotted() {
   printf '%d.%d.%d.%d' "0x$(echo "$1" | cut -c7-8)" "0x$(echo "$1" | cut -c5-6)" "0x$(echo "$1" | cut -c3-4)" "0x$(echo "$1" | cut -c1-2)"
 }
 
 wall_v4() {
   find_resolver
+  case ${NEST_DOMAIN:-localhost} in *[!A-Za-z0-9.-]* | -*) die "NEST_DOMAIN: expected a host name, found \"$NEST_DOMAIN\"" ;; esac
   allow=$(split_list NEST_EGRESS_ALLOW "${NEST_EGRESS_ALLOW:-}")
   deny=$(split_list NEST_EGRESS_DENY "${NEST_EGRESS_DENY:-}")
   # All of what the owner wrote is read before anything is changed.
@@ -200,6 +215,8 @@ wall_v4() {
   done
   for entry in $deny; do parse_entry NEST_EGRESS_DENY "$entry"; done
   networks=$(own_networks) || die "cannot read the container's own networks from /proc/net/route"
+
+  servers=$(server_addresses)
 
   # Nothing goes out until the last rule is in place.
   drop_by_default iptables OUTPUT
@@ -231,7 +248,7 @@ wall_v4() {
       fi
     done
   done
-  for network in $networks; do refuse -d "$network"; done
+  for network in $networks $servers; do refuse -d "$network"; done
   for private in $PRIVATE; do refuse -d "$private"; done
   for protocol in tcp udp; do rule -p "$protocol" -j ACCEPT; done
   refuse
@@ -291,7 +308,6 @@ show_token() {
 # Writes a config for what compose.yaml sets up. Root's, and readable for all: it holds no secret but the token's hash.
 first_config() {
   [ ! -e "$CONFIG" ] || return 0
-  case ${NEST_DOMAIN:-localhost} in *[!A-Za-z0-9.-]*) die "NEST_DOMAIN: expected a host name, found \"$NEST_DOMAIN\"" ;; esac
   proxies=
   if [ -n "${NEST_PROXY:-}" ]; then
     parse_block "$NEST_PROXY" || die "NEST_PROXY: expected the proxy's IPv4 address, found \"$NEST_PROXY\""

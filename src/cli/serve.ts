@@ -51,12 +51,14 @@ export async function serve(args: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   for (const warning of warnings) log.warn("config_warning", { reason: formatProblem(warning) });
 
+  // Before anybody is told that Nest runs: who stops it then must find it listening.
+  const stopped = firstSignal("SIGTERM", "SIGINT");
   const gateway = startGateway({ config, clock: systemClock, log, env, demo });
   greet(gateway, config.file, config.vault.path, demo, created !== undefined);
   log.info("started", { version: VERSION, url: gateway.url, config: config.file, demo });
 
   process.on("SIGHUP", () => reload(gateway, file, env, log));
-  const signal = await firstSignal("SIGTERM", "SIGINT");
+  const signal = await stopped;
   log.info("stopping", { signal });
   const timer = setTimeout(() => process.exit(0), STOP_LIMIT_MS);
   await gateway.stop();

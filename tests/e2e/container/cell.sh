@@ -8,6 +8,7 @@ dir=$1 repository=$2 bun=$3 capabilities=$4
 shift 4
 root=$dir/root
 mkdir -p "$dir/layers" "$root"
+ip link set lo up
 mount -t tmpfs tmpfs "$dir/layers"
 mkdir "$dir/layers/upper" "$dir/layers/work"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$dir/layers/upper,workdir=$dir/layers/work" "$root"
@@ -25,9 +26,9 @@ cp "$repository"/container/*.sh "$root/opt/nest/container/"
 cp "$repository/package.json" "$repository/bunfig.toml" "$root/opt/nest/"
 cp "$repository/container/nest" "$root/usr/local/bin/nest"
 cp "$repository/container/nix.conf" "$root/etc/nix/nix.conf"
-cp "$bun" "$root/usr/local/bin/bun"
+touch "$root/usr/local/bin/bun" && mount --bind "$bun" "$root/usr/local/bin/bun"
 touch "$root/opt/nest/.container-image"
-chmod -R go-w "$root/opt/nest/container" && chmod 755 "$root/opt/nest/container"/*.sh "$root/usr/local/bin"/*
+chmod -R go-w "$root/opt/nest/container" && chmod 755 "$root/opt/nest/container"/*.sh "$root/usr/local/bin/nest"
 sed -i '/^agent:/d; /:1000:/d' "$root/etc/passwd" "$root/etc/group"
 echo "agent:x:1000:1000::/home/agent:/bin/bash" >>"$root/etc/passwd"
 echo "agent:x:1000:" >>"$root/etc/group"

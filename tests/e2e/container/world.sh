@@ -41,7 +41,7 @@ serve() { # name [resolver-address]
   in_ns "$1" python3 "$here/world.py" "$1" </dev/null >/dev/null 2>&1 &
   [ -n "${2:-}" ] || return 0
   in_ns "$1" dnsmasq -k -C /dev/null --no-resolv --no-hosts --listen-address="$2" --bind-interfaces --user=root \
-    --address=/public.test/203.0.113.10 --address=/lan.test/10.99.0.2 --address=/meta.test/169.254.169.254 \
+    --address=/public.test/203.0.113.10 --address=/lan.test/10.99.0.2 --address=/nest.test/203.0.113.1 --address=/meta.test/169.254.169.254 \
     --pid-file= </dev/null >/dev/null 2>&1 &
 }
 
@@ -67,6 +67,8 @@ up() {
   ip link add eth1 netns "$prefix-box" type veth peer name eth0 netns "$prefix-peer"
   ipn box addr add 198.51.100.2/24 dev eth1; ipn box link set eth1 up
   ipn peer addr add 198.51.100.3/24 dev eth0; ipn peer link set eth0 up
+  # As engines set it for their containers.
+  in_ns box sysctl -qw net.ipv4.ping_group_range="0 2147483647"
   # What the router can't place goes out to the public side.
   ipn host route add default via 203.0.113.10
   serve lan 10.99.0.2; serve meta; serve pub 203.0.113.10; serve peer; serve host

@@ -321,6 +321,7 @@ chmod 755 "$root${program}"`;
           options: {
             before: `${mutate("--reuid=$USER_NAME --regid=$USER_NAME --clear-groups ", "")}
 chmod 777 "$root/vault" "$root/home/agent" "$root/config/sessions"
+${mutate('[ "$(agent_can -w "$CONFIG")" = no ]', "true")}
 ${mutate('[ "$(agent_can -w /config)" = no ]', "true")}`,
           },
           says: "Uid is 0 0 0 0",

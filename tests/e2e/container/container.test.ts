@@ -386,7 +386,7 @@ describe.skipIf(needs !== "")("the image and the compose file, in a real engine"
     },
     {
       name: "with a full vault",
-      changed: { tmp: [...RUN.tmp, "--tmpfs=/vault:mode=1777,nr_inodes=1"] },
+      changed: { tmp: [...RUN.tmp, "--tmpfs=/vault:uid=1000,gid=1000,nr_inodes=1"] },
       says: "/vault can't be written to by the agent's user, 1000: No space left on device",
     },
     {

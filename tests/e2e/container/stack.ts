@@ -59,8 +59,9 @@ export class Stack implements AsyncDisposable {
     return this.#engine.must(["compose", "--ansi=never", ...args], { cwd: this.dir, timeoutMs });
   }
 
-  logs(service: string): Promise<string> {
-    return this.compose(["logs", "--no-color", "--no-log-prefix", service]);
+  async logs(service: string): Promise<string> {
+    const { stdout, stderr } = await this.#engine.docker(["logs", `nest-${service}-1`]);
+    return stdout + stderr;
   }
 
   /** Runs a program in Nest's container as the agent's user. */

@@ -17,13 +17,6 @@ RUN bun install --frozen-lockfile --production --ignore-scripts \
 FROM ${BASE_IMAGE}
 ARG BUILD_TOOLS=false
 ARG NEST_UID=1000
-ARG NEST_VERSION=0.1.0
-ARG NEST_REVISION=unknown
-LABEL org.opencontainers.image.title="Nest" \
-      org.opencontainers.image.description="A self-hosted, hardened gateway for an always-on AI agent" \
-      org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="${NEST_VERSION}" \
-      org.opencontainers.image.revision="${NEST_REVISION}"
 
 # First line: what the entrypoint needs. Second and third: the agent's tools. Setuid and setgid bits go, file
 # capabilities too: no-new-privileges makes them worthless, but nothing here wants them either.
@@ -60,6 +53,14 @@ RUN touch /opt/nest/.container-image \
  && chmod -R a+rX,go-w /opt/nest/src /opt/nest/container /etc/nix \
  && chmod 0644 /opt/nest/package.json /opt/nest/bunfig.toml /opt/nest/LICENSE \
  && chmod 0755 /opt/nest/container/*.sh /usr/local/bin/nest
+
+ARG NEST_VERSION=0.1.0
+ARG NEST_REVISION=unknown
+LABEL org.opencontainers.image.title="Nest" \
+      org.opencontainers.image.description="A self-hosted, hardened gateway for an always-on AI agent" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${NEST_VERSION}" \
+      org.opencontainers.image.revision="${NEST_REVISION}"
 
 WORKDIR /
 EXPOSE 8484

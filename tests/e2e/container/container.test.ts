@@ -16,7 +16,7 @@ import {
   reachFiles,
   readReach,
 } from "./reach.ts";
-import { missing, tellSkipped } from "./run.ts";
+import { missing, must, tellSkipped } from "./run.ts";
 import { Stack } from "./stack.ts";
 import { World } from "./world.ts";
 
@@ -65,7 +65,7 @@ describe.skipIf(needs !== "")("the image and the compose file, in a real engine"
     for (const name of ["world", "engine", "stack"]) mkdirSync(join(dir.path, name));
     world = await World.start(join(dir.path, "world"));
     engine = await Engine.start(join(dir.path, "engine"), world);
-    stack = await Stack.up(join(dir.path, "stack"), engine, world, {
+    stack = await Stack.start(join(dir.path, "stack"), engine, world, {
       NEST_DOMAIN: "nest.test",
       NEST_TLS: "internal",
       NEST_DNS: "203.0.113.10",
@@ -410,6 +410,51 @@ describe.skipIf(needs !== "")("the image and the compose file, in a real engine"
     },
     60_000,
   );
+
+  test("Nix: a release that can't be had, or is another, stops nothing; one that is right is put into /nix, the agent installs with it, and both outlive a new image", async () => {
+    // The stack's first start asked for the real release, which is out of reach here.
+    const first = await stack.logs("nest");
+    expect(first).toMatch(/nest: nix: cannot download https:\/\/\S+\. Nest runs without Nix/);
+
+    await must([join(import.meta.dir, "nix-release.sh"), join(dir.path, "world")], {
+      timeoutMs: 120_000,
+    });
+    const url = "http://203.0.113.10:8080/nix.tar.xz";
+    const sum = (await must(["sha256sum", join(dir.path, "world", "nix.tar.xz")])).slice(0, 64);
+    await stack.up({ NEST_NIX_URL: url, NEST_NIX_SHA256: "0".repeat(64) });
+    await until("the wrong release is refused", async () =>
+      (await stack.logs("nest")).includes("its SHA-256 differs"),
+    );
+    expect((await stack.asAgent(["ls", "/nix"])).stdout).toBe("");
+
+    await stack.up({ NEST_NIX_URL: url, NEST_NIX_SHA256: sum });
+    await until(
+      "Nix is there",
+      async () => (await stack.logs("nest")).includes("nest: nix: ready: nix (Nix) 2.8.0"),
+      60_000,
+    );
+    const install = `nix profile install --offline --impure --expr 'derivation { name = "hello-1"; preferLocalBuild = true; system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" "/bin/mkdir -p $out/bin; echo echo hello from nix >$out/bin/hello; /bin/chmod 755 $out/bin/hello" ]; }'`;
+    const prompts = (command: string) => [`@tool bash ${JSON.stringify({ command })}\n@say ok`];
+    const installed = await stack.attach("lan", {
+      token: stack.token,
+      by: "header",
+      prompts: prompts(`${install} && hello`),
+    });
+    expect(installed.tools[0]).toEndWith("hello from nix\n");
+
+    // Another image in the place of this one, as after an upgrade.
+    const image = await engine.must(["image", "inspect", "-f", "{{.Id}}", "nest:local"]);
+    await engine.rebuild("another");
+    expect(await engine.must(["image", "inspect", "-f", "{{.Id}}", "nest:local"])).not.toBe(image);
+    await stack.up({ NEST_NIX_URL: url, NEST_NIX_SHA256: sum });
+    const after = await stack.attach("lan", {
+      token: stack.token,
+      by: "header",
+      prompts: prompts("hello; nix --version"),
+    });
+    expect(after.tools[0]).toBe("hello from nix\nnix (Nix) 2.8.0\n");
+    expect(await stack.logs("nest")).not.toContain("nest: nix:");
+  }, 240_000);
 
   test("the image tells what it is, and its layers hold no token", async () => {
     const labels = JSON.parse(

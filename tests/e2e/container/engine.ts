@@ -198,6 +198,14 @@ CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile
     });
   }
 
+  /** Builds the image anew from what is there already, as another revision. */
+  async rebuild(revision: string): Promise<void> {
+    await this.must(
+      ["build", "--tag", "nest:local", "--build-arg", `NEST_REVISION=${revision}`, REPOSITORY],
+      { timeoutMs: 120_000 },
+    );
+  }
+
   log(): string {
     return readFileSync(join(this.#dir, "dockerd.log"), "utf8").slice(-3000);
   }

@@ -14,13 +14,20 @@ export class Stack implements AsyncDisposable {
   readonly dir: string;
   readonly #engine: Engine;
   readonly #world: World;
+  readonly #env: Readonly<Record<string, string>>;
   /** Certificate of Caddy's own authority. */
   readonly caFile: string;
   /** From `up` to Caddy's start, which waits for Nest's health. */
   upMs = 0;
   token = "";
 
-  private constructor(dir: string, engine: Engine, world: World) {
+  private constructor(
+    dir: string,
+    engine: Engine,
+    world: World,
+    env: Readonly<Record<string, string>>,
+  ) {
+    this.#env = env;
     this.dir = dir;
     this.#engine = engine;
     this.#world = world;
@@ -30,17 +37,15 @@ export class Stack implements AsyncDisposable {
     copyFileSync(join(REPOSITORY, "container", "Caddyfile"), join(dir, "container", "Caddyfile"));
   }
 
-  static async up(
+  static async start(
     dir: string,
     engine: Engine,
     world: World,
     env: Readonly<Record<string, string>>,
   ): Promise<Stack> {
-    const stack = new Stack(dir, engine, world);
-    const lines = Object.entries(env).map(([name, value]) => `${name}=${value}\n`);
-    writeFileSync(join(dir, ".env"), lines.join(""));
+    const stack = new Stack(dir, engine, world, env);
     const startedMs = performance.now();
-    await stack.compose(["up", "--detach", "--no-build"], 120_000);
+    await stack.up();
     stack.upMs = performance.now() - startedMs;
     stack.token = /token +(nest_\S+)/.exec(await stack.logs("nest"))?.[1] ?? "";
     await until("Caddy has its authority", async () => {
@@ -53,6 +58,15 @@ export class Stack implements AsyncDisposable {
     });
     await until("Caddy serves", async () => (await stack.curl("pub", ["/health"])).includes("ok"));
     return stack;
+  }
+
+  /** What an owner does, with more lines in .env if need be. */
+  async up(more: Readonly<Record<string, string>> = {}): Promise<void> {
+    const lines = Object.entries({ ...this.#env, ...more }).map(
+      ([name, value]) => `${name}=${value}\n`,
+    );
+    writeFileSync(join(this.dir, ".env"), lines.join(""));
+    await this.compose(["up", "--detach", "--no-build"], 120_000);
   }
 
   async compose(args: readonly string[], timeoutMs = 60_000): Promise<string> {

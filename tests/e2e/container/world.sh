@@ -38,7 +38,7 @@ link() { # name network(/24) last-byte [device-in-ns]
 }
 
 serve() { # name [resolver-address]
-  in_ns "$1" python3 "$here/world.py" "$1" </dev/null >/dev/null 2>&1 &
+  in_ns "$1" python3 "$here/world.py" "$1" "$dir" </dev/null >/dev/null 2>&1 &
   [ -n "${2:-}" ] || return 0
   in_ns "$1" dnsmasq -k -C /dev/null --no-resolv --no-hosts --listen-address="$2" --bind-interfaces --user=root \
     --address=/public.test/203.0.113.10 --address=/lan.test/10.99.0.2 --address=/nest.test/203.0.113.1 --address=/meta.test/169.254.169.254 \

@@ -266,19 +266,6 @@ describe.skipIf(needs !== "")("the image and the compose file, in a real engine"
     expect(await stack.status("lan", [...bearer(stack.token), "/api/status"])).toBe("200");
   }, 60_000);
 
-  test("bodies pass as far as the vault's files go, and no further", async () => {
-    const { stdout } = await world.run("lan", [
-      "sh",
-      "-c",
-      `head -c 115343360 /dev/zero | curl -s -o /dev/null -w '%{http_code}' --max-time 20 --cacert ${stack.caFile} -X POST --data-binary @- ${bearer(
-        stack.token,
-      )
-        .map((word) => `'${word}'`)
-        .join(" ")} https://nest.test/api/status`,
-    ]);
-    expect(["413", "405", "502"]).toContain(stdout);
-  }, 60_000);
-
   test("the health check has no privilege, and would not run with any", async () => {
     expect(
       (

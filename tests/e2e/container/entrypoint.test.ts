@@ -29,11 +29,12 @@ const needs = missing(
   "python3",
   "setpriv",
   "tini",
+  "shellcheck",
 );
 tellSkipped("the entrypoint in network namespaces", needs);
 
 const CLIENT = join(import.meta.dir, "client.ts");
-const ENTRYPOINT = resolve(import.meta.dir, "..", "..", "..", "container", "entrypoint.sh");
+const SCRIPTS = resolve(import.meta.dir, "..", "..", "..", "container");
 
 /** Replaces text of the entrypoint in a cell; the cell does not start if it is not there. */
 const mutate = (from: string, to: string) =>
@@ -514,6 +515,33 @@ ${mutate('[ "$(agent_can -w /config)" = no ]', "true")}`,
     expect(await world.get("lan", "http://172.31.200.2:8484/health")).toBe("");
   });
 
+  test("the rule for the resolver matters: without it no name is resolved", async () => {
+    await using _ = await cell({
+      before: mutate(
+        'do rule -d "$resolver/32" -p "$protocol" --dport 53 -j ACCEPT; done',
+        "do :; done",
+      ),
+    }).started();
+    const answers = await fromBox(PUBLIC);
+    expect(reached(PUBLIC, answers).map((line) => line.split(":")[0])).toEqual([
+      "a public host",
+      "a public host on another port",
+      "a public host over UDP",
+    ]);
+  });
+
+  test("rules of others stay: an engine keeps its resolver in the nat table", async () => {
+    const box = ["nsenter", `--net=${world.netns("box")}`, "iptables"];
+    const others = [
+      ["-t", "nat", "-A", "OUTPUT", "-d", "127.0.0.11", "-p", "udp", "-j", "ACCEPT"],
+      ["-A", "INPUT", "-s", "198.51.100.99", "-j", "DROP"],
+    ];
+    for (const rule of others) await must([...box, ...rule]);
+    await using _ = await cell().started();
+    for (const rule of others)
+      await must([...box, ...rule.map((word) => (word === "-A" ? "-C" : word))]);
+  });
+
   test("closing Nest to its own user matters: without it the agent reads Nest's environment", async () => {
     await using running = await cell({
       before: `cp -r "$root/opt/nest/src" "$root/opt/nest/src2" && umount "$root/opt/nest/src" && cp -r "$root/opt/nest/src2/." "$root/opt/nest/src/" && sed -i 's/^  closeToOwnUser();$//' "$root/opt/nest/src/cli/serve.ts"`,
@@ -589,7 +617,15 @@ ${mutate('[ "$(agent_can -w /config)" = no ]', "true")}`,
     expect([direct.code, direct.stderr.includes("privileges are left")]).toEqual([2, true]);
   });
 
-  test("the entrypoint is POSIX sh", async () => {
-    expect((await run(["dash", "-n", ENTRYPOINT])).stderr).toBe("");
+  test("every script is clean to shellcheck, those of the image as POSIX sh", async () => {
+    const scripts = ["entrypoint.sh", "run.sh", "nix.sh", "nest"].map((name) =>
+      join(SCRIPTS, name),
+    );
+    for (const file of scripts) expect(readFileSync(file, "utf8")).toStartWith("#!/bin/sh\n");
+    const tests = ["world.sh", "cell.sh", "nix-release.sh"].map((name) =>
+      join(import.meta.dir, name),
+    );
+    const { code, stdout } = await run(["shellcheck", ...scripts, ...tests]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
   });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../support/temp-dir.ts";
@@ -22,6 +22,9 @@ import { World } from "./world.ts";
 
 const needs = missing(...ENGINE_NEEDS);
 tellSkipped("the image and the compose file in a real engine", needs);
+
+// A busy machine is slow to start containers.
+setDefaultTimeout(60_000);
 
 /** What compose.yaml asks for, for single runs that change one of it. */
 const RUN = {

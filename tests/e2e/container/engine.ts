@@ -201,7 +201,16 @@ CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile
   /** Builds the image anew from what is there already, as another revision. */
   async rebuild(revision: string): Promise<void> {
     await this.must(
-      ["build", "--tag", "nest:local", "--build-arg", `NEST_REVISION=${revision}`, REPOSITORY],
+      [
+        "build",
+        // As the first time, or nothing of it would be taken again.
+        "--network=host",
+        "--tag",
+        "nest:local",
+        "--build-arg",
+        `NEST_REVISION=${revision}`,
+        REPOSITORY,
+      ],
       { timeoutMs: 120_000 },
     );
   }

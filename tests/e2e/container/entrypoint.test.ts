@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { tempDir } from "../../support/temp-dir.ts";
@@ -32,6 +32,9 @@ const needs = missing(
   "shellcheck",
 );
 tellSkipped("the entrypoint in network namespaces", needs);
+
+// A busy machine is slow to start processes.
+setDefaultTimeout(60_000);
 
 const CLIENT = join(import.meta.dir, "client.ts");
 const SCRIPTS = resolve(import.meta.dir, "..", "..", "..", "container");
@@ -73,11 +76,11 @@ describe.skipIf(needs !== "")("the entrypoint, in network namespaces without an 
     dir = tempDir();
     chmodSync(dir.path, 0o755);
     world = await World.start(dir.path);
-  });
+  }, 60_000);
   afterAll(async () => {
     await world?.[Symbol.asyncDispose]();
     dir?.[Symbol.dispose]();
-  });
+  }, 60_000);
 
   const cell = (options: CellOptions = {}, name = `cell${cells++}`) =>
     new Cell(world, join(dir.path, name), options);

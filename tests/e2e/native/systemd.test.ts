@@ -1,8 +1,10 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { tempDir } from "../../support/temp-dir.ts";
 import { missing, run, tellSkipped } from "../container/run.ts";
+
+setDefaultTimeout(60_000);
 
 const UNIT = resolve(import.meta.dir, "..", "..", "..", "native", "nest.service");
 

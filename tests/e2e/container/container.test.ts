@@ -423,6 +423,7 @@ describe.skipIf(needs !== "")("the image and the compose file, in a real engine"
       async () => (await stack.logs("nest")).includes("nest: nix: ready: nix (Nix) 2.8.0"),
       60_000,
     );
+    await stack.serves();
     const install = `nix profile install --offline --impure --expr 'derivation { name = "hello-1"; preferLocalBuild = true; system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" "/bin/mkdir -p $out/bin; echo echo hello from nix >$out/bin/hello; /bin/chmod 755 $out/bin/hello" ]; }'`;
     const prompts = (command: string) => [`@tool bash ${JSON.stringify({ command })}\n@say ok`];
     const installed = await stack.attach("lan", {
@@ -437,6 +438,7 @@ describe.skipIf(needs !== "")("the image and the compose file, in a real engine"
     await engine.rebuild("another");
     expect(await engine.must(["image", "inspect", "-f", "{{.Id}}", "nest:local"])).not.toBe(image);
     await stack.up({ NEST_NIX_URL: url, NEST_NIX_SHA256: sum });
+    await stack.serves();
     const after = await stack.attach("lan", {
       token: stack.token,
       by: "header",

@@ -56,8 +56,15 @@ export class Stack implements AsyncDisposable {
       ]);
       return code === 0;
     });
-    await until("Caddy serves", async () => (await stack.curl("pub", ["/health"])).includes("ok"));
+    await stack.serves();
     return stack;
+  }
+
+  /** Waits until Nest answers through Caddy. */
+  async serves(): Promise<void> {
+    await until("Nest answers through Caddy", async () =>
+      (await this.curl("lan", ["/health"])).includes("ok"),
+    );
   }
 
   /** What an owner does, with more lines in .env if need be. */

@@ -2,12 +2,14 @@ import { parseCommandLine } from "./commands.ts";
 import { defaultUrl } from "./default-url.ts";
 import { EXIT_USAGE, Exit } from "./exit.ts";
 import { print } from "./print.ts";
+import { requireNoPrivileges } from "./privileges.ts";
 
 const TIMEOUT_MS = 5000;
 
 /** `nest health [URL]` */
 export async function health(args: readonly string[]): Promise<number> {
   const { positionals } = parseCommandLine("health", args, {}, 1);
+  requireNoPrivileges();
   const given = positionals[0] ?? defaultUrl();
   const base = URL.parse(given);
   if (base === null || !/^https?:$/.test(base.protocol)) {

@@ -12,6 +12,7 @@ import { controlPath, listenControl } from "./control.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import { createConfig } from "./init.ts";
 import { print } from "./print.ts";
+import { closeToOwnUser, requireNoPrivileges } from "./privileges.ts";
 import { VERSION } from "./version.ts";
 
 /** Stopping ends by then, whatever hangs (contract section 1: 10 s). */
@@ -27,7 +28,10 @@ export async function serve(args: readonly string[]): Promise<number> {
   );
   const file = values.config ?? DEFAULT_CONFIG;
   const demo = values.demo === true;
+  requireNoPrivileges();
   const env = startEnvironment();
+  // Behind the environment: from here on /proc/self/environ is root's.
+  closeToOwnUser();
   const created = existsSync(file) ? undefined : createConfig(file);
   // At once: whatever comes in the way of starting, the token must not be lost with it.
   if (created !== undefined)
@@ -53,9 +57,9 @@ export async function serve(args: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   for (const warning of warnings) log.warn("config_warning", { reason: formatProblem(warning) });
 
+  // Before the agent is started: a signal that comes sooner is the system's, and would leave it behind.
+  const stopped = firstSignal("SIGTERM", "SIGINT");
   const gateway = startGateway({ config, clock: systemClock, log, env, demo });
-  // In this very turn: a signal that comes before is the system's, and would leave the agent behind.
-  const signalled = firstSignal("SIGTERM", "SIGINT");
   greet(gateway, config.file, config.vault.path, demo, created !== undefined);
   log.audit("started", { version: VERSION, url: gateway.url });
   // While nobody waits for it yet.
@@ -73,7 +77,7 @@ export async function serve(args: readonly string[]): Promise<number> {
       effect: "`nest unlock` does not work; `nest token` needs a SIGHUP behind it",
     });
   }
-  const signal = await signalled;
+  const signal = await stopped;
   log.info("stopping", { signal });
   const timer = setTimeout(() => process.exit(0), STOP_LIMIT_MS);
   if (typeof endControl === "function") endControl();

@@ -106,7 +106,7 @@ withBrowser("signing in", (browser) => {
     await third.getByRole("button", { name: "Sign out here" }).click();
     await third.getByText("You are signed out").waitFor();
     await second.getByText("You are signed out").waitFor();
-    expect(nest.logged("browser_revoked")).toHaveLength(1);
+    await until("it is revoked", () => nest.logged("browser_revoked").length === 1);
   });
 
   test("revoked elsewhere: the page says so at once, keeps the draft, and goes on where it was", async () => {

@@ -79,7 +79,7 @@ const FILE_PATHS = [
 export function createApp(parts: AppParts): Hono<NestEnv> {
   const { log, lockOut, requests, webhooks, clock, authenticator, sessions } = parts;
   // Routed by the very path that the steps have seen.
-  const files = { ...parts, callerOf: callerFor(log), auditOf: auditorFor(log) };
+  const files = { ...parts, callerOf: callerFor(log, authenticator), auditOf: auditorFor(log) };
 
   const app = new Hono<NestEnv>({
     getPath: (_, bound) => (bound as { env: RequestScope }).env.path,

@@ -8,7 +8,7 @@ import type { RequestCounts } from "../metrics/request-counts.ts";
 import type { Tally } from "../metrics/tally.ts";
 import { VaultError } from "../vault/error.ts";
 import type { Webhooks } from "../webhook/webhooks.ts";
-import { authorized, type Handler, type Methods } from "./authorize.ts";
+import { authorized, type Handler, type Methods, routeName } from "./authorize.ts";
 import { auditorFor, callerFor } from "./caller.ts";
 import { answerPreflight } from "./cors.ts";
 import type { NestContext, NestEnv, RequestScope, Step } from "./env.ts";
@@ -95,7 +95,7 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
     authenticate(parts, refuse),
   );
   const route = (path: string, methods: Methods) =>
-    app.all(path, counted(requests.of(path), pipeline(byMethod(path, methods))));
+    app.all(path, counted(requests.of(routeName(path)), pipeline(byMethod(path, methods))));
   const outcomes = parts.webhookOutcomes;
   const door = new WebhookDoor({
     webhooks,

@@ -41,7 +41,7 @@ test.skipIf(needs !== "")(
     await using owner = await attach(nest.attachUrl, TOKEN);
     const git = async (id: string, command: string) => {
       owner.send({ id, type: "bash", command });
-      expect((await owner.reply(id)).success).toBe(true);
+      expect((await owner.reply(id))["success"]).toBe(true);
     };
     await git("guarded", "git status; true");
     expect(existsSync(fallen)).toBe(false);

@@ -104,6 +104,7 @@ describe("GET /api/metrics", () => {
     await lock(gateway.url, "192.0.2.1");
     await fetch(`${gateway.url}/api/nowhere-${crypto.randomUUID()}`, { headers: BEARER });
     await fetch(`${gateway.url}/nowhere`, { method: "BREW" });
+    await fetch(`${gateway.url}/api/files/deep/a.md`, { headers: BEARER });
     expect((await send(gateway.url, githubDelivery('{"a":1}'))).status).toBe(202);
     expect((await send(gateway.url, githubDelivery('{"a":1}'))).status).toBe(202);
     expect((await send(gateway.url, githubDelivery('{"a":2}'))).status).toBe(429);
@@ -116,6 +117,7 @@ describe("GET /api/metrics", () => {
     const value = (name: string) => values.get(name);
     expect(value('nest_http_requests_total{route="/api/status",status="401"}')).toBe(10);
     expect(value('nest_http_requests_total{route="other",status="404"}')).toBe(2);
+    expect(value('nest_http_requests_total{route="/api/files/:path",status="200"}')).toBe(1);
     expect(value('nest_http_requests_total{route="/attach",status="101"}')).toBe(1);
     expect(value('nest_http_requests_total{route="/api/webhook/:source",status="202"}')).toBe(2);
     expect(value("nest_auth_failures_total")).toBe(11);

@@ -16,6 +16,7 @@ import { ClientAddresses } from "../limit/client-address.ts";
 import type { FailureLimits } from "../limit/failure-store.ts";
 import { LockOut } from "../limit/lock-out.ts";
 import { MemoryFailureStore } from "../limit/memory-failure-store.ts";
+import { floodGuarded } from "../log/flood-guard.ts";
 import type { Log } from "../log/log.ts";
 import { countedLog } from "../metrics/counted-log.ts";
 import { imageReader } from "../vault/image.ts";
@@ -70,7 +71,9 @@ const AGENT_GRACE_MS = 7000;
  */
 export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptions): Gateway {
   const metrics = new GatewayMetrics(clock);
-  const log = countedLog(rest.log, (event) => metrics.countEvent(event));
+  const guarded = floodGuarded(rest.log, () => clock.monotonicMs());
+  // Counted are all, told or not.
+  const log = countedLog(guarded, (event) => metrics.countEvent(event));
   prepareVault(config.vault.path);
   keepApart(config);
   const vault = openVault(config.vault.path, clock, log);

@@ -11,6 +11,7 @@ export function callerFor(log: Log, authenticator: Authenticator): (scope: Reque
     // Who may not administer may not have code run, and that is what these paths do. By the token as it is now: a body
     // may have taken hours since it was looked at.
     may: (names, access) => access === "read" || mayChange(renewed(scope, authenticator), names),
+    isLimited: scope.principal?.scopes.has("admin") !== true,
     violated: ({ operation, path, code }) =>
       log.security("vault_violation", {
         address: scope.client.key,

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, setDefaultTimeout } from "bun:test";
 import { attach } from "../support/attach-client.ts";
@@ -213,6 +213,9 @@ describe("the security log", () => {
       config: { server: { tokens: [{ name: "sync", token: `sync-${TOKEN}`, scopes }] } },
       prepare: (dir) => {
         mkdirSync(join(dir, "vault", ".git"), { recursive: true });
+        mkdirSync(join(dir, "vault", "project", "deep", ".git"), { recursive: true });
+        mkdirSync(join(dir, "vault", "plain", "deep"), { recursive: true });
+        writeFileSync(join(dir, "vault", "plain", "deep", "a.md"), "a");
         symlinkSync(".git", join(dir, "vault", "notes"));
       },
     });
@@ -261,6 +264,22 @@ describe("the security log", () => {
         })
       ).status,
     ).toBe(403);
+    // Whoever takes a folder takes what is in it.
+    for (const path of ["project", "project/deep", "project/deep/"])
+      expect([path, (await move(path, "elsewhere")).status]).toEqual([path, 403]);
+    for (const [path, status] of [
+      ["project", 403],
+      ["project/deep", 403],
+      ["plain2", 204],
+    ] as const) {
+      if (status === 204) expect((await move("plain", "plain2")).status).toBe(200);
+      const gone = await fetch(`${gateway.url}/api/files/${path}?recursive=true&permanent=true`, {
+        method: "DELETE",
+        headers: as("sync"),
+      });
+      expect([path, gone.status]).toEqual([path, status]);
+    }
+    expect(existsSync(join(gateway.dir, "vault", "project", "deep", ".git"))).toBe(true);
     expect((await put(".git/config", "owner")).status).toBe(201);
     expect(
       (await fetch(`${gateway.url}/api/files/b.md`, { method: "DELETE", headers: as("sync") }))

@@ -284,9 +284,15 @@ function changedTokens(
   now: Config,
   next: Config,
 ): [name: string, reason: "added" | "removed" | "changed"][] {
-  const digests = ({ server }: Config) =>
-    new Map(server.principals.map(({ name, digest }) => [name, digest.toHex()]));
-  const [before, after] = [digests(now), digests(next)];
+  // What it may do and until when is as much of it as its secret.
+  const all = ({ server }: Config) =>
+    new Map(
+      server.principals.map(({ name, digest, scopes, expiresMs }) => [
+        name,
+        [digest.toHex(), [...scopes].toSorted(), expiresMs].join(" "),
+      ]),
+    );
+  const [before, after] = [all(now), all(next)];
   const names = [...new Set([...before.keys(), ...after.keys()])];
   return names
     .filter((name) => before.get(name) !== after.get(name))

@@ -207,6 +207,26 @@ describe("the security log", () => {
     for (const secret of ["private", TOKEN]) expect(all).not.toContain(secret);
   });
 
+  test("tells of a token that a reload gave other rights or another date, not just another secret", async () => {
+    const token = (fields: object) => ({
+      server: {
+        tokens: [{ name: "phone", token: `phone-${TOKEN}`, scopes: ["prompt"], ...fields }],
+      },
+    });
+    await using gateway = testGateway({ config: token({}) });
+    for (const fields of [
+      {},
+      { scopes: ["prompt", "admin"] },
+      { scopes: ["admin", "prompt"] },
+      { scopes: ["admin", "prompt"], expires: "2099-01-01" },
+    ])
+      gateway.reconfigure(token(fields));
+    expect(gateway.audited.filter(({ event }) => event === "token_rotated")).toMatchObject([
+      { token: "phone", reason: "changed" },
+      { token: "phone", reason: "changed" },
+    ]);
+  });
+
   test("tells of writes, moves and deletes, and of what was tried", async () => {
     const scopes = ["vault:read", "vault:write"];
     await using gateway = testGateway({

@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, constants, mkdirSync, mkdtempSync, realpathSync, rmdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { bootId, DiskJournal } from "../agent/disk-journal.ts";
 import { Agent, AgentMissing, type AgentOptions } from "../agent/launch.ts";
 import { ModelProbe } from "../agent/model-probe.ts";
@@ -16,6 +16,7 @@ import { ClientAddresses } from "../limit/client-address.ts";
 import type { FailureLimits } from "../limit/failure-store.ts";
 import { LockOut } from "../limit/lock-out.ts";
 import { MemoryFailureStore } from "../limit/memory-failure-store.ts";
+import { floodGuarded } from "../log/flood-guard.ts";
 import type { Log } from "../log/log.ts";
 import { countedLog } from "../metrics/counted-log.ts";
 import { imageReader } from "../vault/image.ts";
@@ -70,8 +71,11 @@ const AGENT_GRACE_MS = 7000;
  */
 export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptions): Gateway {
   const metrics = new GatewayMetrics(clock);
-  const log = countedLog(rest.log, (event) => metrics.countEvent(event));
+  const guarded = floodGuarded(rest.log, () => clock.monotonicMs());
+  // Counted are all, told or not.
+  const log = countedLog(guarded, (event) => metrics.countEvent(event));
   prepareVault(config.vault.path);
+  keepApart(config);
   const vault = openVault(config.vault.path, clock, log);
   const agent = findAgent({ ...config.agent, ownEnv: env });
   const models = new ModelProbe(
@@ -280,9 +284,15 @@ function changedTokens(
   now: Config,
   next: Config,
 ): [name: string, reason: "added" | "removed" | "changed"][] {
-  const digests = ({ server }: Config) =>
-    new Map(server.principals.map(({ name, digest }) => [name, digest.toHex()]));
-  const [before, after] = [digests(now), digests(next)];
+  // What it may do and until when is as much of it as its secret.
+  const all = ({ server }: Config) =>
+    new Map(
+      server.principals.map(({ name, digest, scopes, expiresMs }) => [
+        name,
+        [digest.toHex(), [...scopes].toSorted(), expiresMs].join(" "),
+      ]),
+    );
+  const [before, after] = [all(now), all(next)];
   const names = [...new Set([...before.keys(), ...after.keys()])];
   return names
     .filter((name) => before.get(name) !== after.get(name))
@@ -314,6 +324,40 @@ function prepareVault(path: string): void {
       EXIT_USAGE,
       `Cannot use the vault "${path}": it can't be written to (${code}). Set vault.path to a folder of yours`,
     );
+  }
+}
+
+/**
+ * Nest's own files must not lie in the vault: who may read it would read the tokens, and who may write to it, though not
+ * to `.pi` or `.git`, would write `agent.command`. Nor the vault among them.
+ *
+ * @throws {Exit} in one line
+ */
+function keepApart({ file, vault, log }: Config): void {
+  const root = realpathSync(vault.path);
+  const state = stateFolder(file);
+  const own = [file, state, ...(log.audit === undefined ? [] : [log.audit])];
+  const real = (path: string) => join(realFolder(dirname(path)), basename(path));
+  const clash = own.find((path) => lies(real(path), root)) ?? (lies(root, real(state)) && state);
+  if (clash) {
+    throw new Exit(
+      EXIT_USAGE,
+      `Cannot use the vault "${vault.path}": it must not hold Nest's own "${clash}", nor lie in it. Set vault.path to a folder of its own`,
+    );
+  }
+}
+
+/** True if `path` is `folder` or below it, both absolute and without `/` at the end, but for the root. */
+function lies(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === "/" ? folder : `${folder}/`);
+}
+
+/** Without links, as far as it is there. */
+function realFolder(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
   }
 }
 

@@ -10,7 +10,7 @@ import type { Incoming, Webhooks } from "../../webhook/webhooks.ts";
 import type { NestContext, RequestScope, Step } from "../env.ts";
 import { headersFor } from "../headers.ts";
 import { readHurried } from "../hurried-body.ts";
-import type { RefuseCredentials } from "../middleware/authenticate.ts";
+import { type RefuseCredentials, renewed } from "../middleware/authenticate.ts";
 import { problem, Refusal } from "../problem.ts";
 
 export const WEBHOOK_OUTCOMES = [
@@ -166,9 +166,9 @@ export function webhookRoute(door: WebhookDoor) {
     // Before the first await: nobody knows the address of a client that has gone.
     void scope.client;
     const body = await door.read(scope);
-    // Revoked or expired while the body was on its way.
-    if (door.parts.authenticator.renew(principal) === undefined)
-      return door.parts.refuse(scope, "token_ended", false);
+    // Revoked, expired or given other scopes while the body was on its way.
+    if (!renewed(scope, door.parts.authenticator).scopes.has("webhook"))
+      throw new Refusal("insufficient_scope", "The token lost its scope meanwhile");
     return door.take(scope, () => {
       if (contentType(scope) !== "application/json")
         throw new Refusal("unsupported_media_type", "Expected Content-Type: application/json");

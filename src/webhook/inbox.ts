@@ -36,8 +36,8 @@ export interface InboxOptions {
   readonly receiver: () => Receiver | undefined;
   readonly clock: Clock;
   readonly log: Log;
-  /** Told when the agent has a message, or never will. */
-  readonly settled: (id: string, isDelivered: boolean) => void;
+  /** Told when the session has taken a message on. */
+  readonly settled: (id: string) => void;
 }
 
 /** Messages that wait for one session, count, and their length in all, UTF-16 code units. */
@@ -51,19 +51,19 @@ const QUIET_MS = 300;
 /** Pause after one was refused, ms: it doubles up to the longest, which is also the one while there is no session. */
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
-/** Tries until a message is given up: some four minutes. */
-const MAX_TRIES = 14;
 
 /**
  * The webhooks that wait for one session, oldest first. They wait here and not in pi's own queue, so that everything
- * the owner says, queued or not, goes before them: one is handed over only when the session is free.
+ * the owner says, queued or not, goes before them: one is handed over only when the session is free. A session that takes
+ * nothing, since the disk is full for instance, is asked again and again; nothing is given up.
  */
 export class Inbox implements Disposable {
   readonly #options: InboxOptions;
   readonly #waiting: Waiting[] = [];
   #length = 0;
   #isOffering = false;
-  #tries = 0;
+  /** In a row, of the first one. */
+  #refusals = 0;
   /** Nothing is offered before, whatever wakes us. */
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #freeSinceMs: number | undefined;
@@ -133,23 +133,19 @@ export class Inbox implements Disposable {
     } finally {
       this.#isOffering = false;
     }
-    if (isTaken) this.#settle(next, true);
-    else if (++this.#tries >= MAX_TRIES) this.#settle(next, false);
-    else
-      this.#notBeforeMs = nowMs + Math.min(FIRST_RETRY_MS * 2 ** (this.#tries - 1), MAX_RETRY_MS);
+    if (isTaken) this.#settle(next);
+    else this.#notBeforeMs = nowMs + Math.min(FIRST_RETRY_MS * 2 ** this.#refusals++, MAX_RETRY_MS);
     this.#pump();
   }
 
-  #settle({ id, source, message }: Waiting, isDelivered: boolean): void {
-    const { session, log } = this.#options;
+  #settle({ id, source, message }: Waiting): void {
+    const { session, log, settled } = this.#options;
     this.#waiting.shift();
     this.#length -= message.length;
-    this.#tries = 0;
+    this.#refusals = 0;
     this.#notBeforeMs = Number.NEGATIVE_INFINITY;
-    const fields = { session, source, id, waiting: this.#waiting.length };
-    if (isDelivered) log.info("webhook_delivered", fields);
-    else log.error("webhook_lost", { ...fields, reason: "the agent did not take it" });
-    this.#options.settled(id, isDelivered);
+    log.info("webhook_delivered", { session, source, id, waiting: this.#waiting.length });
+    settled(id);
   }
 
   #pumpAfter(delayMs: number): void {

@@ -154,6 +154,8 @@ describe("Webhooks.accept", () => {
   });
 });
 
+const GONE = { id: "wh_1", session: "gone", source: "ci", message: "x" };
+
 describe("Inbox", () => {
   test("while the session is busy they queue, and follow one by one in their order", () => {
     const { send, session, clock } = setUp();
@@ -190,8 +192,8 @@ describe("Inbox", () => {
     expect(session.prompts).toEqual(["owner 1", "owner 2", "owner 3", "webhook 1"]);
   });
 
-  test("one that the session refuses stays in front and is tried again, a while", () => {
-    const { send, session, clock, lines } = setUp();
+  test("one that the session refuses stays in front and is tried again, for as long as it takes", () => {
+    const { send, session, clock, webhooks, lines } = setUp();
     session.refused = "a";
     send("a");
     send("b");
@@ -203,10 +205,26 @@ describe("Inbox", () => {
     expect(session.prompts).toEqual(["a"]);
     clock.advance(1);
     expect(session.prompts).toEqual(["a", "a"]);
-    clock.advance(600_000);
-    expect(session.prompts.filter((text) => text === "a").length).toBe(14);
-    expect(session.prompts.at(-1)).toBe("b");
-    expect(lines.filter(({ event }) => event === "webhook_lost").length).toBe(1);
+    clock.advance(24 * 60 * 60 * 1000);
+    expect(new Set(session.prompts)).toEqual(new Set(["a"]));
+    // Every half a minute in the end.
+    expect(session.prompts.length).toBeLessThan(2900);
+    expect(webhooks.waiting).toBe(2);
+    session.refused = undefined;
+    clock.advance(30_000);
+    session.settle();
+    clock.advance(300);
+    expect(session.prompts.slice(-2)).toEqual(["a", "b"]);
+    expect(lines.filter(({ event }) => event === "webhook_lost")).toEqual([]);
+  });
+
+  test("one that waits for a session that is gone is given up at the next start, and that is said", () => {
+    const ledger = new Ledger(":memory:");
+    ledger.add([new Uint8Array(32)], new Uint8Array(32), GONE, Date.UTC(2027, 0, 1));
+    const { webhooks, lines } = setUp({ ledger });
+    expect(webhooks.waiting).toBe(0);
+    expect(lines.find(({ event }) => event === "webhook_lost")).toMatchObject({ id: "wh_1" });
+    expect(ledger.undelivered()).toEqual([]);
   });
 
   test("a session that ends takes nothing with it: what waits goes to the next of its name", () => {

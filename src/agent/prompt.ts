@@ -39,6 +39,12 @@ export function messageOf({ content }: Prompt): string {
   return String(content?.fields["message"] ?? "");
 }
 
+/** In their order, but those of clients before those from elsewhere: nobody who waits for an answer stands behind a webhook. */
+export function ownersFirst(prompts: readonly Prompt[]): Prompt[] {
+  const isFromElsewhere = ({ content }: Prompt) => Number(content?.source !== undefined);
+  return prompts.toSorted((a, b) => isFromElsewhere(a) - isFromElsewhere(b));
+}
+
 /**
  * A command of an extension, a template or a skill (pi: a message that begins with a slash). What it does nobody knows,
  * so it counts as begun as soon as pi has it, and its text does not come back in the conversation as it was.

@@ -7,6 +7,7 @@ import {
   isPromptText,
   isSlash,
   messageOf,
+  ownersFirst,
   type Prompt,
   type PromptContent,
   textHash,
@@ -54,7 +55,7 @@ export class Prompts {
   /** Who waits for pi's answer, by prompt. */
   readonly #replies = new Map<string, ((reply: Reply) => void)[]>();
   readonly #labels = new Map<string, string | number>();
-  /** Accepted ones that pi has not got, in order. */
+  /** Accepted ones that pi has not got, see {@link ownersFirst}. */
   #outbox: Prompt[] = [];
   /** The one whose answer is waited for. */
   #asking: Prompt | undefined;
@@ -76,6 +77,13 @@ export class Prompts {
     return this.#ledger.unfinished;
   }
 
+  /** All of them have begun, and what nobody sees begin was answered: none is on its way. */
+  get haveBegun(): boolean {
+    return this.unfinished.every(
+      (prompt) => prompt.status === "begun" && (prompt.isAnswered || !isSlash(prompt)),
+    );
+  }
+
   /** Those that were cut off and may be run again, as clients see them. */
   get interrupted(): InterruptedPrompt[] {
     return this.#ledger.interrupted.map(shownInterrupted);
@@ -85,8 +93,8 @@ export class Prompts {
    * Takes a prompt on, or says why not.
    *
    * @param reply - called once: when pi has answered, or at once if it is refused
-   * @param isAwaited - false: `reply` is called at once or never, the prompt stays until pi can be started, and it is
-   *   queued behind a run
+   * @param isAwaited - false: `reply` is called at once and only to refuse, the prompt stays until pi can be started, and
+   *   it is queued behind a run
    * @param label - the sender's own name for it
    * @returns its id, if it was accepted now
    */
@@ -99,7 +107,8 @@ export class Prompts {
     const digest = digestOf(content.type, content.fields);
     const known = key === undefined ? undefined : this.#ledger.withKey(key);
     if (known !== undefined) {
-      this.#again(known, digest, reply);
+      // Whatever became of it, it was taken on.
+      if (isAwaited) this.#again(known, digest, reply);
       return undefined;
     }
     if (this.#isStopping) return refuse(reply, "agent_unavailable", "Nest is stopping");
@@ -128,7 +137,7 @@ export class Prompts {
     this.#tellAccepted(prompt);
     if (isAwaited) this.#replies.set(prompt.id, [reply]);
     if (label !== undefined) this.#labels.set(prompt.id, label);
-    this.#outbox.push(prompt);
+    this.#outbox = ownersFirst([...this.#outbox, prompt]);
     this.#host.whenReady((unavailable) => {
       if (unavailable === undefined) this.pump();
       else this.unavailable(unavailable.message);
@@ -203,7 +212,7 @@ export class Prompts {
 
   /** A process runs that has none of our prompts. */
   ready(): void {
-    this.#outbox = this.unfinished.filter(({ status }) => status === "accepted");
+    this.#outbox = ownersFirst(this.unfinished.filter(({ status }) => status === "accepted"));
     this.pump();
   }
 
@@ -329,7 +338,7 @@ export class Prompts {
       prompt.status = "accepted";
       if (this.#replies.has(prompt.id)) this.#refuse(prompt, this.#host.replyOf("prompt", answer));
       else {
-        this.#outbox.unshift(prompt);
+        this.#outbox = ownersFirst([prompt, ...this.#outbox]);
         this.#host.startLater();
         return;
       }

@@ -446,7 +446,11 @@ export class Session {
         this.#updates.end(String(record["toolCallId"]));
         break;
       case "extension_ui_request":
-        this.#dialogs.ask(record);
+        if (!this.#dialogs.ask(record)) {
+          const { id } = record;
+          this.#supervisor.notify({ type: "extension_ui_response", id, cancelled: true });
+          return;
+        }
         break;
       case "bash_execution_update":
         // Ids inside pi are ours; the client knows its own.

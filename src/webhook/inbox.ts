@@ -42,7 +42,7 @@ export interface InboxOptions {
 
 /** Messages that wait for one session, count, and their length in all, UTF-16 code units. */
 export const MAX_WAITING = 64;
-export const MAX_WAITING_LENGTH = 2 * 1024 * 1024;
+const MAX_WAITING_LENGTH = 2 * 1024 * 1024;
 /**
  * The session must have been free for so long, ms: who has just read the agent's answer has the floor, and a prompt of
  * the owner's that is on its way arrives first.

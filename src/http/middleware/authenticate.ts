@@ -79,7 +79,7 @@ export function refuseCredentials({
 const DETAIL = "Expected the header Authorization: Bearer <token> with a valid token";
 
 /** `POST /api/webhook/{source}`, whatever the name: which exist is nobody's business. */
-export function isDelivery({ request, path }: RequestScope): boolean {
+function isDelivery({ request, path }: RequestScope): boolean {
   return request.method === "POST" && /^\/api\/webhook\/[^/]+$/.test(path);
 }
 

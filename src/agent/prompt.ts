@@ -58,6 +58,11 @@ export function textHash(text: string): string {
   return Bun.hash(text).toString(36);
 }
 
+/** Equal for prompts that say the same. */
+export function promptDigest(type: string, fields: Fields): string {
+  return new Bun.CryptoHasher("sha256").update(JSON.stringify([type, fields])).digest("base64url");
+}
+
 /** True if a message of the user's in the conversation is this prompt. pi adds hints on images behind a blank line. */
 export function isPromptText(prompt: Prompt, text: string): boolean {
   const message = messageOf(prompt);

@@ -10,10 +10,11 @@ import {
   ownersFirst,
   type Prompt,
   type PromptContent,
+  promptDigest,
   textHash,
   textOf,
 } from "./prompt.ts";
-import { digestOf, type PromptLedger, StorageError } from "./prompt-ledger.ts";
+import { type PromptLedger, StorageError } from "./prompt-ledger.ts";
 import type { Reply } from "./reply.ts";
 import { AgentUnavailable, type Delivered } from "./supervisor.ts";
 
@@ -104,7 +105,7 @@ export class Prompts {
     reply: (reply: Reply) => void,
     { isAwaited = true, label }: { isAwaited?: boolean; label?: string | number | undefined } = {},
   ): string | undefined {
-    const digest = digestOf(content.type, content.fields);
+    const digest = promptDigest(content.type, content.fields);
     const known = key === undefined ? undefined : this.#ledger.withKey(key);
     if (known !== undefined) {
       // Whatever became of it, it was taken on.

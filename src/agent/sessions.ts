@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../log/log.ts";
-import { isUnsettled } from "./prompt-ledger.ts";
+import { isUnsettled } from "./prompt-notes.ts";
 import { SESSION_NAME } from "./session-name.ts";
 import { Session, type SessionOptions } from "./session.ts";
 

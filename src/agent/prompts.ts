@@ -1,5 +1,5 @@
 import type { Log } from "../log/log.ts";
-import { type UserMessage, userMessagesBehind, conversationSizes } from "./conversation-files.ts";
+import { conversationSizes } from "./conversation-files.ts";
 import type { Journal } from "./journal.ts";
 import { type PiCommand, PiExited, type PiRecord } from "./pi.ts";
 import {
@@ -11,12 +11,12 @@ import {
   type Prompt,
   type PromptContent,
   promptDigest,
-  textHash,
   textOf,
 } from "./prompt.ts";
 import { type PromptLedger, StorageError } from "./prompt-ledger.ts";
 import type { Reply } from "./reply.ts";
 import { AgentUnavailable, type Delivered } from "./supervisor.ts";
+import { writtenDown } from "./written-down.ts";
 
 /** What {@link Prompts} needs of its session. */
 export interface PromptsHost {
@@ -220,7 +220,8 @@ export class Prompts {
   /** Sorts out what the process that is gone, or the Nest before this one, had begun. */
   lost(): void {
     const wasBusy = this.#ledger.isBusy;
-    const written = this.#writtenDown();
+    const isAnyPassed = this.unfinished.some(({ status }) => status === "passed");
+    const written = isAnyPassed ? writtenDown(this.#dir, this.#ledger.recent) : new Set<Prompt>();
     this.#asking = undefined;
     this.#queued = [];
     for (const prompt of this.unfinished) {
@@ -429,28 +430,6 @@ export class Prompts {
       entry = this.#journal.after(entry.seq);
     }
     return false;
-  }
-
-  /** Which of the prompts that were passed stand in pi's own files. Each line there is one prompt's. */
-  #writtenDown(): Set<Prompt> {
-    const found = new Set<Prompt>();
-    if (!this.unfinished.some(({ status }) => status === "passed")) return found;
-    const { recent } = this.#ledger;
-    const messages = new Set<UserMessage>(userMessagesBehind(this.#dir, recent[0]?.sizes ?? {}));
-    for (const prompt of recent) {
-      for (const message of messages) {
-        if (message.at < (prompt.sizes[message.path] ?? 0)) continue;
-        const isIts =
-          prompt.content === undefined
-            ? textHash(message.text) === prompt.textHash
-            : isPromptText(prompt, message.text);
-        if (!isIts) continue;
-        found.add(prompt);
-        messages.delete(message);
-        break;
-      }
-    }
-    return found;
   }
 }
 

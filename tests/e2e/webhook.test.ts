@@ -143,6 +143,23 @@ describe("webhooks and pi", () => {
     expect(taken(client)[1]).toContain("@say webhook");
   });
 
+  test("one waits until an extension's command is through, and no longer", async () => {
+    const clock = new FakeClock();
+    const extension = join(import.meta.dir, "..", "support", "dialog-extension.ts");
+    await using gateway = testGateway({ clock, config: { agent: { args: ["-e", extension] } } });
+    await using client = await attach(gateway.attachUrl, TOKEN);
+    client.send({ id: 1, type: "prompt", message: "/ask" });
+    const { id } = (await client.event("extension_ui_request"))["event"];
+    await post(gateway.url, "@say hello");
+    clock.advance(60_000);
+    expect(gateway.logged("webhook_delivered")).toEqual([]);
+    client.send({ type: "extension_ui_response", id, value: "red" });
+    expect((await client.reply(1))["success"]).toBe(true);
+    clock.advance(300);
+    expect(gateway.logged("webhook_delivered")).toHaveLength(1);
+    await until("pi has it", () => taken(client)[0]?.includes("@say hello"));
+  });
+
   test("one for a session whose folder can't be used waits until it can", async () => {
     const clock = new FakeClock();
     await using gateway = testGateway({

@@ -443,7 +443,7 @@ export function topicOf(session: string): string {
 }
 
 /** `attach` may do everything on the socket, `prompt` may talk and read. */
-export function mayAttach(principal: Principal): boolean {
+function mayAttach(principal: Principal): boolean {
   return allows(principal, needOf(ROUTES, "GET /attach"));
 }
 

@@ -93,7 +93,7 @@ export function renewed({ principal }: RequestScope, authenticator: Authenticato
 }
 
 /** `POST /api/webhook/{source}`, whatever the name: which exist is nobody's business. */
-export function isDelivery({ request, path }: RequestScope): boolean {
+function isDelivery({ request, path }: RequestScope): boolean {
   return request.method === "POST" && /^\/api\/webhook\/[^/]+$/.test(path);
 }
 

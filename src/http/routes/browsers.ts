@@ -80,12 +80,8 @@ export function browser({ browsers: tokens, log }: BrowsersOptions): Methods {
       const asker = scope.principal as Principal;
       const id = c.req.param("id") ?? "";
       if (!tokens.revoke(asker, id)) return problem(scope, "not_found");
-      log.audit("browser_revoked", {
-        token: asker.name,
-        browser: id,
-        address: scope.client.key,
-        request: scope.id,
-      });
+      const address = scope.client.key;
+      log.audit("browser_revoked", { token: asker.name, browser: id, address, request: scope.id });
       return new Response(null, { status: 204, headers: headersFor(scope, "text/plain") });
     },
   };

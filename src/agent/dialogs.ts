@@ -56,7 +56,7 @@ export class Dialogs {
     return this.#open.has(id);
   }
 
-  /** Ends a dialog; the caller has passed the answer on to pi. Does nothing for one that is over. */
+  /** Ends a dialog; the caller passes the answer on to pi. Does nothing for one that is over. */
   resolve(id: string, result: DialogResult): void {
     this.#close(id, result);
   }

@@ -423,9 +423,9 @@ export class Session {
         error: "Cannot answer this dialog: it is answered or over",
       };
     }
-    // Passed on first: whoever sees the dialog resolved may rely on it.
-    this.#supervisor.notify({ type: "extension_ui_response", id, ...result });
+    // In the journal before pi has it; both in one turn, so whoever sees the dialog resolved may rely on it.
     this.#dialogs.resolve(id, result);
+    this.#supervisor.notify({ type: "extension_ui_response", id, ...result });
     return { success: true };
   }
 

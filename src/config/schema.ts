@@ -118,7 +118,8 @@ const server = v.strictObject(
       v.array(
         v.pipe(
           v.string(PROXY),
-          v.check((cidr) => parseIpPrefix(cidr) !== undefined, PROXY),
+          // Not everybody: then everybody chose the address that is counted, and the Host that is served.
+          v.check((cidr) => (parseIpPrefix(cidr)?.length ?? 0) > 0, PROXY),
           v.transform(
             (cidr) => parseIpPrefix(cidr) as NonNullable<ReturnType<typeof parseIpPrefix>>,
           ),

@@ -82,6 +82,22 @@ describe("nest serve", () => {
     expect(server.stderr.trim().split("\n")).toHaveLength(1);
   });
 
+  // On a reload it would have frozen a gateway that runs.
+  test.each([
+    { name: "a pipe that nobody writes to", secret: "./pipe", expected: "not a regular file" },
+    { name: "a device without an end", secret: "/dev/zero", expected: "not a regular file" },
+    { name: "a file of a megabyte", secret: "./large", expected: "more than 64 KiB" },
+  ])("a secret's file is read only if it is one: $name", async ({ secret, expected }) => {
+    using dir = tempDir();
+    expect(Bun.spawnSync(["mkfifo", join(dir.path, "pipe")]).exitCode).toBe(0);
+    writeFileSync(join(dir.path, "large"), "x".repeat(2 ** 20));
+    writeFileSync(join(dir.path, "config.yaml"), config(`  token: file:${secret}\n`));
+    await using server = new NestProcess(["--demo"], { cwd: dir.path });
+    const limit = setTimeout(() => server.signal("SIGKILL"), 20_000);
+    expect([await server.exited(), server.stderr]).toEqual([2, expect.stringContaining(expected)]);
+    clearTimeout(limit);
+  });
+
   test("docs/examples/prompt.ts prints the answer of --demo", async () => {
     using dir = tempDir();
     writeFileSync(join(dir.path, "config.yaml"), config(`  token: ${OWNER}\n`));

@@ -57,7 +57,7 @@ const AGENT_GRACE_MS = 7000;
 /**
  * Puts the parts together and listens.
  *
- * @throws {Exit} in one line, if the vault, the agent or the address can't be used
+ * @throws {Exit} in one line, if another Nest has the sessions, or the vault, the agent or the address can't be used
  */
 export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptions): Gateway {
   const metrics = new GatewayMetrics(clock);

@@ -143,9 +143,9 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   const countOther = requests.of("other");
   app.notFound(counted(countOther, (c) => problem(c.env, "not_found")));
   /** Under the route that it would have come to. */
-  const countRefusal = ({ request, path }: RequestScope, status: number) => {
+  const countRefusal = ({ request, path }: RequestScope, code: number) => {
     const [matched] = app.router.match(request.method, path);
-    (counts.get(matched[0]?.[0][1].path ?? "") ?? countOther)(status);
+    (counts.get(matched[0]?.[0][1].path ?? "") ?? countOther)(code);
   };
   const answerTo = (error: Error, scope: RequestScope): Response => {
     if (error instanceof Refusal) return problem(scope, error.code, error.message, error.headers);
@@ -185,7 +185,7 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   return app;
 }
 
-type Count = (status: number) => void;
+type Count = (code: number) => void;
 
 /** Counts the answers; the upgrade of a socket, whose answer Bun gives, is its 101. */
 function counted(count: Count, handler: Handler): Handler {

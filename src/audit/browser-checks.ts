@@ -95,6 +95,13 @@ export const BROWSER_CHECKS: readonly Check[] = [
             fell.add("an origin is allowed without Vary: Origin");
         }
       }
+      const [own] = world.config?.config?.server.corsOrigins ?? [];
+      if (own !== undefined) {
+        const headers = { Origin: own };
+        const answer = await target.owner().request({ path: "/api/status", headers });
+        if (!/\borigin\b/i.test(answer.headers.get("vary") ?? ""))
+          fell.add("an origin is allowed without Vary: Origin");
+      }
       return [...fell];
     },
   },
@@ -230,7 +237,7 @@ export const BROWSER_CHECKS: readonly Check[] = [
         const { status, body, headers } = await owner.request(request);
         const what = `${request.path.slice(0, 40)}: ${status}`;
         if (status === 0 || status >= 500) fell.add(`${what}: an error inside`);
-        if (/\n\s+at |node_modules|\/src\/|\.ts:\d|\$bunfs/.test(body))
+        if (/\n\s+at |\/proc\/|node_modules|\/src\/|\.ts:\d|\$bunfs/.test(body))
           fell.add(`${what} shows a stack`);
         if (vault !== undefined && body.includes(vault))
           fell.add(`${what} shows where the vault lies`);

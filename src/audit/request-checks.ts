@@ -53,14 +53,16 @@ export const REQUEST_CHECKS: readonly Check[] = [
       const fell: string[] = [];
       const lines: readonly (readonly [string, string])[] = [
         ["no Host", ""],
+        ["no Host in HTTP/1.0", ""],
         ["two Hosts", `Host: ${own}\r\nHost: nest-audit.invalid\r\n`],
         ...["", "a@b", "x/y", "n:99999", "[::1", "a:b:c", "n%2f", "a b", `${own},x`].map(
           (host) => [`Host "${host}"`, `Host: ${host}\r\n`] as const,
         ),
       ];
       for (const [what, line] of lines) {
+        const version = what === "no Host in HTTP/1.0" ? "1.0" : "1.1";
         const { status } = await stranger.raw(
-          `GET /health HTTP/1.1\r\n${line}Connection: close\r\n\r\n`,
+          `GET /health HTTP/${version}\r\n${line}Connection: close\r\n\r\n`,
         );
         if (!isRefusal(status)) fell.push(`${what}: ${status}, expected 400`);
       }

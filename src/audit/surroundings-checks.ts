@@ -245,7 +245,7 @@ export const SURROUNDINGS_CHECKS: readonly Check[] = [
     impact: "the LAN and the host",
     mitigation: "off by sysctl and refused by ip6tables, each checked at the start",
     attack: "the sysctl of each interface is read",
-    cases: ["CWE-693", "open-webui CVE-2026-45400"],
+    cases: ["CWE-693"],
     fix: "use compose.yaml as it is (sysctls)",
     test: "tests/e2e/container/entrypoint.test.ts",
     needs: [],

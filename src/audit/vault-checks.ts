@@ -183,7 +183,7 @@ export const VAULT_CHECKS: readonly Check[] = [
     mitigation:
       "types from an allow-list, HTML, SVG, XML and scripts as text, nosniff, and a sandbox without scripts on every file",
     attack: "files with eleven endings are written, and their types and policies read",
-    cases: ["GHSA-p6xx-57qc-3wxr", "CVE-2024-35225", "CVE-2026-22813", "CWE-79"],
+    cases: ["CVE-2026-53841", "CVE-2024-35225", "CVE-2026-22813", "CWE-79"],
     fix: "let the proxy pass these headers on; else update Nest",
     test: "tests/http/files.test.ts",
     needs: ["server", "token"],

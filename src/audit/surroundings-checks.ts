@@ -147,7 +147,7 @@ export const SURROUNDINGS_CHECKS: readonly Check[] = [
     },
   },
   {
-    id: "host.user",
+    id: "machine.user",
     group: "surroundings",
     title: "Nest does not run as root",
     threat: "an agent that is talked into something",
@@ -179,7 +179,7 @@ export const SURROUNDINGS_CHECKS: readonly Check[] = [
     },
   },
   {
-    id: "host.code",
+    id: "machine.code",
     group: "surroundings",
     title: "nobody else can change Nest's code",
     threat: "another user of this machine writes to the folder that Nest runs from",

@@ -140,4 +140,4 @@ export class AuditedNest implements AsyncDisposable {
 }
 
 /** As root the audit rightly says that Nest runs as root. */
-export const AS_ROOT = process.getuid?.() === 0 ? ["--skip", "host.user"] : [];
+export const AS_ROOT = process.getuid?.() === 0 ? ["--skip", "machine.user"] : [];

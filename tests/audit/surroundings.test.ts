@@ -83,11 +83,11 @@ describe("what surrounds a Nest", () => {
     using dir = tempDir();
     const { chmodSync, mkdirSync } = await import("node:fs");
     mkdirSync(join(dir.path, "src"));
-    expect(await fell("host.code", world("http://127.0.0.1", { codeFolder: dir.path }))).toEqual(
+    expect(await fell("machine.code", world("http://127.0.0.1", { codeFolder: dir.path }))).toEqual(
       [],
     );
     chmodSync(join(dir.path, "src"), 0o777);
-    const found = await fell("host.code", world("http://127.0.0.1", { codeFolder: dir.path }));
+    const found = await fell("machine.code", world("http://127.0.0.1", { codeFolder: dir.path }));
     expect(found).toEqual([`${dir.path}/src can be changed by everybody (0777)`]);
   });
 

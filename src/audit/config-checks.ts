@@ -132,7 +132,9 @@ export const CONFIG_CHECKS: readonly Check[] = [
     run(world) {
       const { config, path } = configOf(world);
       const folders = [config.vault.path, resolve(dirname(path), "sessions")];
-      return folders.flatMap((folder) => openness(folder, "read"));
+      // In the container there is nobody else but root.
+      const most = world.privileges === undefined ? "read" : "write";
+      return folders.flatMap((folder) => openness(folder, most));
     },
   },
   {

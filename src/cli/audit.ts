@@ -20,7 +20,7 @@ import { defaultUrl } from "./default-url.ts";
 import { startEnvironment } from "./environment.ts";
 import { EXIT_USAGE, Exit } from "./exit.ts";
 import { print } from "./print.ts";
-import { privilegesHere, requireNoPrivileges } from "./privileges.ts";
+import { closeToOwnUser, privilegesHere, requireNoPrivileges } from "./privileges.ts";
 import { findOptionalToken } from "./token-source.ts";
 import { VERSION } from "./version.ts";
 import { isConfirmed } from "./confirm.ts";
@@ -64,6 +64,8 @@ export async function audit(args: readonly string[]): Promise<number> {
   const only = words(values.only);
   const skip = words(values.skip);
   requireNoPrivileges();
+  // Behind the environment, as `nest serve` does: the token is not for the agent, which is of the same user in the image.
+  closeToOwnUser();
 
   const file = values.config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined);
   const config = file === undefined ? undefined : auditedConfig(file, env);

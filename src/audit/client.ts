@@ -67,7 +67,10 @@ export class Client {
     return new RawConnection(this.#endpoint, this.#clock, this.address);
   }
 
-  /** Asks for the upgrade of `/attach`; `first` goes out in the same segment behind it. */
+  /**
+   * Asks for the upgrade of `/attach`; `first` goes out in the same segment behind it. Behind TLS it waits for the answer:
+   * proxies lose what comes before.
+   */
   async attach({
     headers = {},
     path = "/attach",
@@ -80,8 +83,10 @@ export class Client {
     const connection = this.connect();
     const bytes = this.bytesOf({ path, headers }, HANDSHAKE);
     const head = Buffer.from(bytes, "latin1");
-    connection.write(first === undefined ? head : Buffer.concat([head, first]));
+    const isLater = this.#endpoint.isTls;
+    connection.write(first === undefined || isLater ? head : Buffer.concat([head, first]));
     const answer = await answered(connection, ANSWER_MS);
+    if (first !== undefined && isLater && answer?.status === 101) connection.write(first);
     return new RawSocket(connection, answer ?? parseAnswer(connection.received, true) ?? NO_ANSWER);
   }
 

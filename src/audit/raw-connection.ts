@@ -14,6 +14,8 @@ export interface Endpoint {
   readonly host: string;
   readonly port: number;
   readonly isTls: boolean;
+  /** The name that TLS asks for (SNI); absent for addresses. */
+  readonly serverName?: string;
 }
 
 /** Most that is kept of an answer, bytes: no check needs more, and a server may be hostile. */
@@ -32,13 +34,17 @@ export class RawConnection implements Disposable {
   failure = "";
 
   /** @param from - local address; absent: the system's choice */
-  constructor({ host, port, isTls }: Endpoint, clock: AuditClock, from?: string) {
+  constructor({ host, port, isTls, serverName }: Endpoint, clock: AuditClock, from?: string) {
     this.#clock = clock;
     const local = from === undefined ? {} : { localAddress: from };
-    const isName = !/^[\d.]+$|:/.test(host);
     // Who answers is looked at by a check of its own; here the bytes count.
     this.#socket = isTls
-      ? connectTls({ host, port, rejectUnauthorized: false, ...(isName && { servername: host }) })
+      ? connectTls({
+          host,
+          port,
+          rejectUnauthorized: false,
+          ...(serverName !== undefined && { servername: serverName }),
+        })
       : connectTcp({ host, port, ...local });
     this.#socket.on("data", (chunk: Buffer) => {
       this.#size += chunk.length;

@@ -6,8 +6,8 @@ import { isLoopbackHost, openness } from "./config-checks.ts";
 import { RawConnection } from "./raw-connection.ts";
 import { configOf, targetOf, type World } from "./world.ts";
 
-/** A certificate that ends sooner was not renewed, days: Let's Encrypt's are renewed at 30. */
-const LEAST_DAYS = 14;
+/** What must be left of a certificate's life: they are renewed with a third of it to go, be it 90 days, six, or 12 hours. */
+const LEAST_LEFT = 0.15;
 const CONNECT_MS = 5000;
 /** First Bun without the flaw in its decoder of brotli. */
 const LEAST_BUN = [1, 4, 4] as const;
@@ -36,7 +36,7 @@ export const SURROUNDINGS_CHECKS: readonly Check[] = [
   {
     id: "tls.certificate",
     group: "surroundings",
-    title: "the certificate is good, and for more than two weeks",
+    title: "the certificate is good, and not about to end",
     threat:
       "standing in between with a certificate of one's own, which users have learnt to accept",
     severity: "high",
@@ -48,9 +48,9 @@ export const SURROUNDINGS_CHECKS: readonly Check[] = [
     test: "tests/audit/surroundings.test.ts",
     needs: ["server"],
     async run(world) {
-      const { error, daysLeft } = await handshake(world);
+      const { error, left, until } = await handshake(world);
       if (error !== "") return [`the certificate is not good: ${error}`];
-      return daysLeft < LEAST_DAYS ? [`the certificate ends in ${daysLeft} days`] : [];
+      return left < LEAST_LEFT ? [`the certificate ends soon, and was not renewed: ${until}`] : [];
     },
   },
   {
@@ -300,37 +300,38 @@ export const SURROUNDINGS_CHECKS: readonly Check[] = [
 interface Handshake {
   /** Empty: it was made, and the certificate is good. */
   readonly error: string;
-  readonly daysLeft: number;
+  /** Of its life, 0 to 1. */
+  readonly left: number;
+  readonly until: string;
 }
 
 function handshake(
   world: World,
   versions: { minVersion?: "TLSv1"; maxVersion?: "TLSv1.1" } = {},
 ): Promise<Handshake> {
-  const { endpoint, url } = targetOf(world);
+  const { endpoint } = targetOf(world);
   if (!endpoint.isTls) throw new Skipped("only for https");
   const isVersion = versions.maxVersion !== undefined;
   return new Promise((resolve) => {
-    const isName = !/^[\d.]+$|:/.test(endpoint.host);
     const socket = connectTls({
       host: endpoint.host,
       port: endpoint.port,
-      ...(isName && { servername: url.hostname }),
+      ...(endpoint.serverName !== undefined && { servername: endpoint.serverName }),
       // Which version is taken says nothing about the certificate.
       rejectUnauthorized: !isVersion,
       ...versions,
     });
     const cancel = world.clock.after(CONNECT_MS, () => end("no answer"));
-    const end = (error: string, daysLeft = 0) => {
+    const end = (error: string, left = 0, until = "") => {
       cancel();
       socket.destroy();
-      resolve({ error, daysLeft });
+      resolve({ error, left, until });
     };
     socket.on("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
     socket.on("secureConnect", () => {
-      const { valid_to: until } = socket.getPeerCertificate();
-      const daysLeft = Math.floor((Date.parse(until) - world.clock.wallMs()) / 86_400_000);
-      end("", daysLeft);
+      const { valid_from: from, valid_to: until } = socket.getPeerCertificate();
+      const lifeMs = Date.parse(until) - Date.parse(from);
+      end("", (Date.parse(until) - world.clock.wallMs()) / lifeMs, until);
     });
   });
 }

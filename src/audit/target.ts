@@ -33,6 +33,7 @@ export class Target {
       host: /(?:^|\.)localhost$/.test(name) ? "127.0.0.1" : name,
       port: Number(url.port) || (isTls ? 443 : 80),
       isTls,
+      ...(!/^[\d.]+$|:/.test(name) && { serverName: name }),
     };
     // Away from 127.0.0.1, where the owner is, and from 127.0.1.1 and 127.0.0.53, which Debian and systemd use.
     this.#network = `127.${(random[0] % 190) + 64}.${random[1]}`;

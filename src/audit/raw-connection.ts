@@ -1,5 +1,5 @@
 import { connect as connectTcp, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
 
 /** Time, as the audit needs it; its timers keep the program alive. */
 export interface AuditClock {
@@ -38,14 +38,11 @@ export class RawConnection implements Disposable {
     this.#clock = clock;
     const local = from === undefined ? {} : { localAddress: from };
     // Who answers is looked at by a check of its own; here the bytes count.
+    const place = { host, port, ...local };
+    const name = serverName === undefined ? {} : { servername: serverName };
     this.#socket = isTls
-      ? connectTls({
-          host,
-          port,
-          rejectUnauthorized: false,
-          ...(serverName !== undefined && { servername: serverName }),
-        })
-      : connectTcp({ host, port, ...local });
+      ? connectTls({ ...place, ...name, rejectUnauthorized: false } as ConnectionOptions)
+      : connectTcp(place);
     this.#socket.on("data", (chunk: Buffer) => {
       this.#size += chunk.length;
       if (this.#size > MAX_RECEIVED_BYTES) this.#socket.destroy();

@@ -15,12 +15,16 @@ export class Target {
   #strangers = 0;
   readonly #used: string[] = [];
 
-  /** @param random - two numbers from 0 to 254: where in 127.0.0.0/8 strangers live in this run */
+  /**
+   * @param random - two numbers from 0 to 254: where in 127.0.0.0/8 strangers live in this run
+   * @param connectTo - another address to connect to than the URL's name has
+   */
   constructor(
     url: URL,
     token: string | undefined,
     clock: AuditClock,
     random: readonly [number, number],
+    connectTo?: string,
   ) {
     this.url = url;
     this.token = token;
@@ -30,7 +34,7 @@ export class Target {
     const name = url.hostname.replace(/^\[|\]$/g, "");
     this.endpoint = {
       // "localhost" may be ::1, where there is only the one address.
-      host: /(?:^|\.)localhost$/.test(name) ? "127.0.0.1" : name,
+      host: connectTo ?? (/(?:^|\.)localhost$/.test(name) ? "127.0.0.1" : name),
       port: Number(url.port) || (isTls ? 443 : 80),
       isTls,
       ...(!/^[\d.]+$|:/.test(name) && { serverName: name }),
@@ -39,15 +43,11 @@ export class Target {
     this.#network = `127.${(random[0] % 190) + 64}.${random[1]}`;
   }
 
-  get isLoopback(): boolean {
-    return /^127\.|^::1$/.test(this.endpoint.host);
-  }
-
   /** Finds out whether attacks can come from other addresses of loopback: on Linux all of 127.0.0.0/8 is this machine. */
   async probe(): Promise<boolean> {
     const answer = await this.#client(undefined, undefined).request({ path: "/health" });
     if (answer.status === 0) return false;
-    if (!this.endpoint.isTls && this.endpoint.host.startsWith("127.")) {
+    if (this.endpoint.host.startsWith("127.")) {
       const other = this.#client(`${this.#network}.254`, undefined);
       this.hasAddresses = (await other.status("/health")) === answer.status;
     }

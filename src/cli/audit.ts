@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { isIP } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -45,6 +46,7 @@ export async function audit(args: readonly string[]): Promise<number> {
     {
       config: { type: "string" },
       "token-file": { type: "string" },
+      connect: { type: "string" },
       only: { type: "string", multiple: true },
       skip: { type: "string", multiple: true },
       explain: { type: "string" },
@@ -75,7 +77,8 @@ export async function audit(args: readonly string[]): Promise<number> {
 
   const url = isConfigOnly ? undefined : parseUrl(positionals[0] ?? defaultUrl());
   const checks = isConfigOnly ? CHECKS.filter(({ group }) => group === "config") : CHECKS;
-  const target = url && (await targetAt(url, values["token-file"], env["NEST_TOKEN"]));
+  const target =
+    url && (await targetAt(url, values["token-file"], env["NEST_TOKEN"], values.connect));
   // Nothing that this program might start needs it.
   delete process.env["NEST_TOKEN"];
   const mayLockOut =
@@ -198,10 +201,16 @@ async function targetAt(
   url: URL,
   tokenFile: string | undefined,
   fromEnv: string | undefined,
+  connectTo: string | undefined,
 ): Promise<Target> {
+  if (connectTo !== undefined && isIP(connectTo) === 0)
+    throw new Exit(
+      EXIT_USAGE,
+      `nest audit: --connect: expected an IP address, found "${connectTo}"`,
+    );
   const token = await findOptionalToken("audit", tokenFile, fromEnv);
   const [a = 0, b = 0] = crypto.getRandomValues(new Uint8Array(2));
-  const target = new Target(url, token, clock, [a, b % 255]);
+  const target = new Target(url, token, clock, [a, b % 255], connectTo);
   if (!(await target.probe()))
     throw new Exit(EXIT_USAGE, `nest audit: ${url.origin}: no answer. Is Nest running there?`);
   if (token === undefined) return target;

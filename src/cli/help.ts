@@ -49,6 +49,7 @@ Nest withstands. Nothing is left behind, and nobody is disturbed. The token come
   URL                default: where ./config.yaml says that Nest listens, else http://127.0.0.1:8484
   --config FILE      the config; without a URL it alone is looked at (default: ./config.yaml, if it is there)
   --token-file FILE  a file that holds the owner's token; without a token some checks are skipped
+  --connect ADDRESS  connect there instead of where the URL's name leads: 127.0.0.1 for a proxy on this machine
   --only LIST        ids, groups (config, live, surroundings) or what ids begin with, such as lockout
   --skip LIST        all but these
   --list             ids and titles of all checks

@@ -4,6 +4,7 @@ import { SURROUNDINGS_CHECKS } from "../../src/audit/surroundings-checks.ts";
 import { Target } from "../../src/audit/target.ts";
 import type { World } from "../../src/audit/world.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { until } from "../support/until.ts";
 
 const clock = {
   monotonicMs: () => performance.now(),
@@ -13,6 +14,11 @@ const clock = {
     return () => clearTimeout(timer);
   },
 };
+
+const CERTIFICATE =
+  "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost".split(
+    " ",
+  );
 
 function world(url: string, more: Partial<World> = {}): World {
   return {
@@ -49,24 +55,7 @@ describe("what surrounds a Nest", () => {
   test("a certificate that nobody vouches for falls, and a server with current TLS refuses 1.1", async () => {
     using dir = tempDir();
     const file = (name: string) => join(dir.path, name);
-    const made = Bun.spawnSync([
-      "openssl",
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-      "-nodes",
-      "-days",
-      "2",
-      "-subj",
-      "/CN=localhost",
-      "-keyout",
-      file("key"),
-      "-out",
-      file("cert"),
-    ]);
+    const made = Bun.spawnSync([...CERTIFICATE, "-keyout", file("key"), "-out", file("cert")]);
     expect(made.exitCode).toBe(0);
     using server = Bun.serve({
       hostname: "127.0.0.1",
@@ -77,6 +66,43 @@ describe("what surrounds a Nest", () => {
     const one = world(`https://127.0.0.1:${server.port}`);
     expect((await fell("tls.certificate", one))[0]).toContain("not good");
     expect(await fell("tls.version", one)).toEqual([]);
+  });
+
+  test("a server that still takes TLS 1.1 falls", async () => {
+    using dir = tempDir();
+    const file = (name: string) => join(dir.path, name);
+    Bun.spawnSync([...CERTIFICATE, "-keyout", file("key"), "-out", file("cert")]);
+    const server = Bun.spawn(
+      [
+        "openssl",
+        "s_server",
+        "-accept",
+        "127.0.0.1:0",
+        "-key",
+        file("key"),
+        "-cert",
+        file("cert"),
+        "-tls1_1",
+        "-cipher",
+        "ALL:@SECLEVEL=0",
+        "-www",
+      ],
+      { stdin: "ignore", stdout: "pipe", stderr: "ignore" },
+    );
+    try {
+      let said = "";
+      void (async () => {
+        for await (const chunk of server.stdout) said += new TextDecoder().decode(chunk);
+      })();
+      const port = await until(
+        "openssl listens",
+        () => /ACCEPT 127\.0\.0\.1:(\d+)/.exec(said)?.[1],
+      );
+      expect(await fell("tls.version", world(`https://127.0.0.1:${port}`))).toHaveLength(1);
+    } finally {
+      server.kill();
+      await server.exited;
+    }
   });
 
   test("code that everybody may change falls, and Nest's own does not", async () => {

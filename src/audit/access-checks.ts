@@ -240,19 +240,18 @@ export const ACCESS_CHECKS: readonly Check[] = [
     async run(world) {
       const target = targetOf(world);
       const { id, token } = await browserToken(target);
-      const path = `/api/browsers/${id}`;
       try {
         const browser = target.stranger(token);
         const again = await browser.request(NEW_BROWSER);
         if (again.status === 201) {
           const { id: second } = JSON.parse(again.body) as { id: string };
-          await target.owner().request({ method: "DELETE", path: `/api/browsers/${second}` });
+          await target.revoke(second);
         }
         return again.status === 403
           ? []
           : [`a browser's token made another: ${again.status}, expected 403`];
       } finally {
-        await target.owner().request({ method: "DELETE", path });
+        await target.revoke(id);
       }
     },
   },
@@ -275,7 +274,7 @@ export const ACCESS_CHECKS: readonly Check[] = [
       const { id, token } = await browserToken(target);
       const browser = target.stranger(token);
       const before = await browser.status("/api/status");
-      await target.owner().request({ method: "DELETE", path: `/api/browsers/${id}` });
+      await target.revoke(id);
       const after = await browser.status("/api/status");
       return before === 200 && after !== 401 ? [`a revoked token: ${after}, expected 401`] : [];
     },
@@ -322,7 +321,9 @@ async function browserToken(target: Target): Promise<{ id: string; token: string
     throw new Skipped("so many browsers are signed in that one more could push one out");
   const made = await target.owner().request(NEW_BROWSER);
   if (made.status !== 201) throw new Skipped(`no browser token could be made (${made.status})`);
-  return JSON.parse(made.body) as { id: string; token: string };
+  const browser = JSON.parse(made.body) as { id: string; token: string };
+  target.made(browser.id);
+  return browser;
 }
 
 const PROTECTED = [

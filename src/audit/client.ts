@@ -24,18 +24,21 @@ export class Client {
   /** The address that requests come from; absent: the system's choice. */
   readonly address: string | undefined;
   readonly #token: string | undefined;
+  readonly #isStopped: () => boolean;
 
   /**
    * @param base - path that Nest is served below, without `/` at its end
    * @param token - sent with each request that brings no `Authorization` of its own
+   * @param isStopped - asked before each connection: behind the end nothing may be begun
    */
   constructor(
     endpoint: Endpoint,
     clock: AuditClock,
     base: string,
     host: string,
-    address?: string,
-    token?: string,
+    address: string | undefined,
+    token: string | undefined,
+    isStopped: () => boolean,
   ) {
     this.#endpoint = endpoint;
     this.#clock = clock;
@@ -43,6 +46,7 @@ export class Client {
     this.#host = host;
     this.address = address;
     this.#token = token;
+    this.#isStopped = isStopped;
   }
 
   /** A request of its own connection, and its answer. */
@@ -64,6 +68,7 @@ export class Client {
   }
 
   connect(): RawConnection {
+    if (this.#isStopped()) throw new Error("stopped");
     return new RawConnection(this.#endpoint, this.#clock, this.address);
   }
 

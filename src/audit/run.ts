@@ -59,7 +59,7 @@ export async function run(
       const reason = missing(check, world, options) ?? spend(check);
       const result =
         reason === undefined
-          ? await runOne(check, world)
+          ? await runOne(check, world, options.signal)
           : { check, outcome: "skipped" as const, details: [reason], elapsedMs: 0 };
       results.set(check, result);
       options.tell(result);
@@ -91,15 +91,21 @@ function sharedGuesses({ config }: World): number {
   return config?.config?.server.rateLimit.maxFailures ?? 10;
 }
 
-async function runOne(check: Check, world: World): Promise<Result> {
+async function runOne(check: Check, world: World, signal: AbortSignal): Promise<Result> {
   const { clock } = world;
   const startMs = clock.monotonicMs();
   const deadlineMs = check.deadlineMs ?? DEADLINE_MS;
   let cancel = () => {};
   const late = new Promise<never>((_, reject) => {
-    cancel = clock.after(deadlineMs, () =>
+    const stop = () => reject(new Error("stopped"));
+    signal.addEventListener("abort", stop);
+    const cancelTimer = clock.after(deadlineMs, () =>
       reject(new Error(`not done within ${deadlineMs / 1000} s`)),
     );
+    cancel = () => {
+      cancelTimer();
+      signal.removeEventListener("abort", stop);
+    };
   });
   const end = (outcome: Outcome, details: readonly string[]): Result => ({
     check,

@@ -12,6 +12,7 @@ export class Scratch implements AsyncDisposable {
   readonly #vault: string | undefined;
   readonly name: string;
   #made: Promise<void> | undefined;
+  #isClosed = false;
 
   /** @param vault - where the vault lies on this machine, if it does */
   constructor(target: Target, vault: string | undefined, id: string) {
@@ -22,6 +23,7 @@ export class Scratch implements AsyncDisposable {
 
   /** The folder's path in the API, `/api/files/NAME`. @throws {Skipped} if it can't be made */
   async open(): Promise<string> {
+    if (this.#isClosed) throw new Skipped("stopped");
     this.#made ??= this.#make();
     await this.#made;
     return `/api/files/${this.name}`;
@@ -37,10 +39,11 @@ export class Scratch implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     if (this.#made === undefined) return;
     await this.#made.catch(() => {});
     const path = `/api/files/${this.name}?recursive=true&permanent=true`;
-    await this.#target.owner().request({ method: "DELETE", path });
+    await this.#target.caretaker().request({ method: "DELETE", path });
     // Where Nest itself can't any more.
     if (this.#vault === undefined) return;
     try {

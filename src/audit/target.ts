@@ -14,6 +14,8 @@ export class Target {
   readonly #network: string;
   #strangers = 0;
   readonly #used: string[] = [];
+  readonly #browsers = new Set<string>();
+  #isStopped = false;
 
   /**
    * @param random - two numbers from 0 to 254: where in 127.0.0.0/8 strangers live in this run
@@ -72,16 +74,41 @@ export class Target {
     return this.#client(client.address, token);
   }
 
-  /** Ends the locks of the addresses that the audit came from; those of others stay. */
-  async unlock(): Promise<void> {
-    if (this.token === undefined) return;
-    for (const address of new Set(this.#used.splice(0)))
-      await this.owner().request({ method: "DELETE", path: `/api/lockouts/${address}` });
+  /** A browser's token that was made, to be revoked at the end if its check did not come to it. */
+  made(browser: string): void {
+    this.#browsers.add(browser);
   }
 
-  #client(address: string | undefined, token: string | undefined): Client {
+  async revoke(browser: string): Promise<void> {
+    const path = `/api/browsers/${browser}`;
+    const { status } = await this.caretaker().request({ method: "DELETE", path });
+    if (status === 204 || status === 404) this.#browsers.delete(browser);
+  }
+
+  /** Whoever tidies up, behind the end as well. */
+  caretaker(): Client {
+    const address = this.hasAddresses ? `${this.#network}.254` : undefined;
+    return this.#client(address, this.token, () => false);
+  }
+
+  /** From now on nothing is begun; what was made is taken back, and locks of the audit's own addresses are lifted. */
+  async end(): Promise<void> {
+    this.#isStopped = true;
+    if (this.token === undefined) return;
+    for (const browser of this.#browsers) await this.revoke(browser);
+    for (const address of new Set(this.#used.splice(0))) {
+      const path = `/api/lockouts/${address}`;
+      await this.caretaker().request({ method: "DELETE", path });
+    }
+  }
+
+  #client(
+    address: string | undefined,
+    token: string | undefined,
+    isStopped = () => this.#isStopped,
+  ): Client {
     const { endpoint, url } = this;
     const base = url.pathname.replace(/\/+$/, "");
-    return new Client(endpoint, this.#clock, base, url.host, address, token);
+    return new Client(endpoint, this.#clock, base, url.host, address, token, isStopped);
   }
 }

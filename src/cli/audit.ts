@@ -113,8 +113,8 @@ export async function audit(args: readonly string[]): Promise<number> {
     });
   } finally {
     progress.end();
+    await target?.end();
     await scratch?.[Symbol.asyncDispose]();
-    await target?.unlock();
     if (outside !== undefined) rmSync(outside, { recursive: true, force: true });
   }
   const where = url?.href;

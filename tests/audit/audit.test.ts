@@ -98,6 +98,16 @@ describe("nest audit, on the real thing", () => {
     SLOW_MS,
   );
 
+  test("stopped on the way it leaves nothing behind either", async () => {
+    await using target = await new AuditedNest().start();
+    const vault = join(target.dir, "vault");
+    const scratch = () => readdirSync(vault).filter((name) => name.startsWith(".nest-audit-"));
+    expect(await target.stopped(() => scratch().length > 0)).toBe(2);
+    expect(scratch()).toEqual([]);
+    const response = await fetch(`${target.url}/api/browsers`, { headers: BEARER });
+    expect(await response.json()).toEqual({ browsers: [] });
+  });
+
   test("without a token it tries what needs none, and locks nobody out for long", async () => {
     await using target = await new AuditedNest().start();
     const child = await nest(

@@ -91,6 +91,23 @@ export class AuditedNest implements AsyncDisposable {
     return this.run("audit", this.url, "--config", this.config, ...args);
   }
 
+  /** An audit that is stopped as soon as `isTime` says so. */
+  async stopped(isTime: () => boolean | Promise<boolean>): Promise<number> {
+    const child = Bun.spawn(
+      [process.execPath, this.#main, "audit", this.url, "--config", this.config],
+      {
+        cwd: this.dir,
+        env: bareEnv(this.dir, { NEST_TOKEN: TOKEN }),
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "ignore",
+      },
+    );
+    await until("it is time to stop the audit", isTime);
+    child.kill("SIGTERM");
+    return child.exited;
+  }
+
   async run(...args: readonly string[]): Promise<AuditRun> {
     const child = Bun.spawn([process.execPath, this.#main, ...args], {
       cwd: this.dir,

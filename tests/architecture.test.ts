@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   limit: ["clock.ts"],
   metrics: ["clock.ts", "log"],
   webhook: ["auth", "clock.ts", "log"],
-  config: ["auth", "limit", "log", "webhook"],
+  config: ["agent", "auth", "limit", "log", "webhook"],
   agent: ["auth", "clock.ts", "log"],
   attach: ["agent", "auth", "clock.ts", "limit", "log"],
   http: ["agent", "attach", "auth", "clock.ts", "limit", "log", "metrics", "vault", "webhook"],

@@ -4,6 +4,9 @@ import type { PiRecord } from "./pi.ts";
 /** Dialogs of pi's extensions that wait for an answer; the other methods of `extension_ui_request` want none. */
 const ASKING = new Set(["select", "confirm", "input", "editor"]);
 
+/** Dialogs that wait at the same time, count: an extension that asks in a loop must not fill the memory. */
+export const MAX_OPEN_DIALOGS = 64;
+
 /** How a dialog ended: an answer, a cancellation, or nobody in time. */
 export interface DialogResult {
   readonly value?: string;
@@ -30,16 +33,22 @@ export class Dialogs {
     return [...this.#open.values()].map(({ request }) => request);
   }
 
-  /** Takes note of a request if it wants an answer. */
-  ask(request: PiRecord): void {
+  /**
+   * Takes note of a request if it wants an answer.
+   *
+   * @returns false if too many wait already: then nobody will answer it
+   */
+  ask(request: PiRecord): boolean {
     const { id, method, timeout } = request;
-    if (typeof id !== "string" || !ASKING.has(String(method))) return;
+    if (typeof id !== "string" || !ASKING.has(String(method))) return true;
+    if (this.#open.size >= MAX_OPEN_DIALOGS) return false;
     // pi answers itself after `timeout` milliseconds, without a word.
     const cancelTimer =
       typeof timeout === "number" && timeout > 0
         ? this.#clock.after(timeout, () => this.#close(id, { cancelled: true }))
         : () => {};
     this.#open.set(id, { request, cancelTimer });
+    return true;
   }
 
   /** True while a dialog waits for its answer. */
@@ -47,7 +56,7 @@ export class Dialogs {
     return this.#open.has(id);
   }
 
-  /** Ends a dialog; the caller has passed the answer on to pi. Does nothing for one that is over. */
+  /** Ends a dialog; the caller passes the answer on to pi. Does nothing for one that is over. */
   resolve(id: string, result: DialogResult): void {
     this.#close(id, result);
   }

@@ -155,15 +155,13 @@ export class DiskJournal implements Journal {
     const { dir, log } = this.#options;
     try {
       if (this.#unwritten.length > 0) this.#writeAll();
-      if (this.#fd !== undefined) {
-        fdatasyncSync(this.#fd);
-        closeSync(this.#fd);
-        this.#fd = undefined;
-      }
+      if (this.#fd !== undefined) fdatasyncSync(this.#fd);
       rmSync(join(dir, OPEN_MARK), { force: true });
     } catch (error) {
       log.error("journal_close_failed", { dir, reason: (error as Error).message });
     }
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
     // Whoever waits goes on; what could not be written is not counted as kept.
     this.#caughtUp?.resolve();
   }

@@ -83,6 +83,7 @@ export class Agent {
         PI_SKIP_VERSION_CHECK: "1",
         // jiti, which loads extensions, would keep and trust compiled ones in a folder of /tmp that anybody can make.
         JITI_FS_CACHE: "false",
+        ...NO_BARE_REPOSITORIES,
         ...(model === "scripted" && { PI_OFFLINE: "1", PI_TELEMETRY: "0" }),
         ...childEnvironment(ownEnv, withheldEnv, env),
         ...this.#shipped?.env,
@@ -97,6 +98,17 @@ export class Agent {
     return { cwd, hidden: hidden.toSorted(([a], [b]) => b.length - a.length) };
   }
 }
+
+/**
+ * Git's `safe.bareRepository=explicit`, as git-config(1) has it for environments: a folder is a repository only if it has
+ * a `.git`. Otherwise who may write files, though not to `.git`, makes one of `HEAD`, `objects`, `refs` and a `config`
+ * that names programs, and the agent's next `git status` there runs them.
+ */
+const NO_BARE_REPOSITORIES = {
+  GIT_CONFIG_COUNT: "1",
+  GIT_CONFIG_KEY_0: "safe.bareRepository",
+  GIT_CONFIG_VALUE_0: "explicit",
+};
 
 function findShipped(): ShippedPi {
   try {

@@ -13,7 +13,8 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { checkedLine, lineAt } from "./checked-lines.ts";
-import { type Fields, type Prompt, type PromptContent, type Sizes, textHash } from "./prompt.ts";
+import { type Prompt, type PromptContent, type Sizes, textHash } from "./prompt.ts";
+import { acceptedNote, type Note, UNFINISHED } from "./prompt-notes.ts";
 
 /** Prompts whose keys are remembered, count. */
 export const MAX_REMEMBERED = 4096;
@@ -27,35 +28,6 @@ const AHEAD_BYTES = 64 * 1024;
 const ROOM_BYTES = 8 * 1024;
 /** The file is written anew when it has grown by this beyond what it held then, bytes. */
 const GROWTH_BYTES = 4 * 1024 * 1024;
-
-const UNFINISHED: ReadonlySet<Prompt["status"]> = new Set(["accepted", "passed", "begun"]);
-
-/** A line of the file. */
-type Note =
-  | { readonly t: "head"; readonly mark: string; readonly next: number; readonly busy: boolean }
-  | ({ readonly t: "accepted" } & Accepted)
-  | { readonly t: "passed"; readonly id: string; readonly sizes: Sizes }
-  | { readonly t: "begun"; readonly id: string }
-  | { readonly t: "answered"; readonly id: string }
-  | { readonly t: "over"; readonly id: string; readonly status: "done" | "interrupted" | "dropped" }
-  | { readonly t: "refused"; readonly id: string }
-  | { readonly t: "retried"; readonly id: string }
-  | { readonly t: "run"; readonly busy: boolean };
-
-interface Accepted {
-  readonly id: string;
-  readonly seq: number;
-  readonly key?: string;
-  readonly digest: string;
-  /** Hash of its text, to be found again in pi's own file. */
-  readonly text: string;
-  readonly content?: PromptContent;
-  /** In a file written anew: what was known of it then. */
-  readonly status?: Prompt["status"];
-  readonly attempts?: number;
-  readonly answered?: boolean;
-  readonly sizes?: Sizes;
-}
 
 /** The disk took it not. */
 export class StorageError extends Error {
@@ -139,15 +111,8 @@ export class PromptLedger {
    */
   accept(content: PromptContent, seq: number, key: string | undefined, digest: string): Prompt {
     const id = `p${this.#next}`;
-    const note: Note = {
-      t: "accepted",
-      id,
-      seq,
-      ...(key !== undefined && { key }),
-      digest,
-      text: textHash(String(content.fields["message"])),
-      content,
-    };
+    const text = textHash(String(content.fields["message"]));
+    const note = acceptedNote({ id, seq, key, digest, textHash: text, content });
     try {
       if (this.#end - this.#endAfterRewrite > GROWTH_BYTES) {
         const old = this.#fd;
@@ -343,17 +308,10 @@ export class PromptLedger {
     ];
     const recent = new Set([...this.#prompts.values()].slice(-RECENT));
     for (const prompt of this.#prompts.values()) {
-      const { id, seq, key, digest, content, status, attempts, isAnswered, sizes } = prompt;
-      const text = prompt.textHash;
+      const { key, content, status, attempts, isAnswered, sizes } = prompt;
       if (key === undefined && content === undefined && !recent.has(prompt)) continue;
       const note: Note = {
-        t: "accepted",
-        id,
-        seq,
-        ...(key !== undefined && { key }),
-        digest,
-        text,
-        ...(content !== undefined && { content }),
+        ...acceptedNote(prompt),
         status,
         attempts,
         answered: isAnswered,
@@ -377,29 +335,4 @@ export class PromptLedger {
     this.#allocated = bytes.length;
     return fd;
   }
-}
-
-/** True if a Nest that used this file left something to do: a prompt to run, or a run that was cut off. */
-export function isUnsettled(path: string): boolean {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch {
-    return false;
-  }
-  const open = new Set<string>();
-  let isBusy = false;
-  for (let line = lineAt(bytes, 0); line !== undefined; line = lineAt(bytes, line.end)) {
-    const note = JSON.parse(line.text) as Note;
-    if (note.t === "head" || note.t === "run") isBusy = note.busy;
-    else if (note.t !== "accepted") {
-      if (note.t === "over" || note.t === "refused") open.delete(note.id);
-    } else if (note.status === undefined || UNFINISHED.has(note.status)) open.add(note.id);
-  }
-  return isBusy || open.size > 0;
-}
-
-/** Equal for prompts that say the same. */
-export function digestOf(type: string, fields: Fields): string {
-  return new Bun.CryptoHasher("sha256").update(JSON.stringify([type, fields])).digest("base64url");
 }

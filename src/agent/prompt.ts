@@ -39,6 +39,12 @@ export function messageOf({ content }: Prompt): string {
   return String(content?.fields["message"] ?? "");
 }
 
+/** In their order, but those of clients before those from elsewhere: nobody who waits for an answer stands behind a webhook. */
+export function ownersFirst(prompts: readonly Prompt[]): Prompt[] {
+  const isFromElsewhere = ({ content }: Prompt) => Number(content?.source !== undefined);
+  return prompts.toSorted((a, b) => isFromElsewhere(a) - isFromElsewhere(b));
+}
+
 /**
  * A command of an extension, a template or a skill (pi: a message that begins with a slash). What it does nobody knows,
  * so it counts as begun as soon as pi has it, and its text does not come back in the conversation as it was.
@@ -50,6 +56,11 @@ export function isSlash(prompt: Prompt): boolean {
 /** Short for a text, to compare it later. */
 export function textHash(text: string): string {
   return Bun.hash(text).toString(36);
+}
+
+/** Equal for prompts that say the same. */
+export function promptDigest(type: string, fields: Fields): string {
+  return new Bun.CryptoHasher("sha256").update(JSON.stringify([type, fields])).digest("base64url");
 }
 
 /** True if a message of the user's in the conversation is this prompt. pi adds hints on images behind a blank line. */

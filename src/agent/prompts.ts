@@ -1,5 +1,5 @@
 import type { Log } from "../log/log.ts";
-import { type UserMessage, userMessagesBehind, conversationSizes } from "./conversation-files.ts";
+import { conversationSizes } from "./conversation-files.ts";
 import type { Journal } from "./journal.ts";
 import { type PiCommand, PiExited, type PiRecord } from "./pi.ts";
 import {
@@ -7,14 +7,16 @@ import {
   isPromptText,
   isSlash,
   messageOf,
+  ownersFirst,
   type Prompt,
   type PromptContent,
-  textHash,
+  promptDigest,
   textOf,
 } from "./prompt.ts";
-import { digestOf, type PromptLedger, StorageError } from "./prompt-ledger.ts";
+import { type PromptLedger, StorageError } from "./prompt-ledger.ts";
 import type { Reply } from "./reply.ts";
 import { AgentUnavailable, type Delivered } from "./supervisor.ts";
+import { writtenDown } from "./written-down.ts";
 
 /** What {@link Prompts} needs of its session. */
 export interface PromptsHost {
@@ -54,7 +56,7 @@ export class Prompts {
   /** Who waits for pi's answer, by prompt. */
   readonly #replies = new Map<string, ((reply: Reply) => void)[]>();
   readonly #labels = new Map<string, string | number>();
-  /** Accepted ones that pi has not got, in order. */
+  /** Accepted ones that pi has not got, see {@link ownersFirst}. */
   #outbox: Prompt[] = [];
   /** The one whose answer is waited for. */
   #asking: Prompt | undefined;
@@ -76,6 +78,13 @@ export class Prompts {
     return this.#ledger.unfinished;
   }
 
+  /** All of them have begun, and what nobody sees begin was answered: none is on its way. */
+  get haveBegun(): boolean {
+    return this.unfinished.every(
+      (prompt) => prompt.status === "begun" && (prompt.isAnswered || !isSlash(prompt)),
+    );
+  }
+
   /** Those that were cut off and may be run again, as clients see them. */
   get interrupted(): InterruptedPrompt[] {
     return this.#ledger.interrupted.map(shownInterrupted);
@@ -85,8 +94,8 @@ export class Prompts {
    * Takes a prompt on, or says why not.
    *
    * @param reply - called once: when pi has answered, or at once if it is refused
-   * @param isAwaited - false: `reply` is called at once or never, the prompt stays until pi can be started, and it is
-   *   queued behind a run
+   * @param isAwaited - false: `reply` is called at once and only to refuse, the prompt stays until pi can be started, and
+   *   it is queued behind a run
    * @param label - the sender's own name for it
    * @returns its id, if it was accepted now
    */
@@ -96,10 +105,11 @@ export class Prompts {
     reply: (reply: Reply) => void,
     { isAwaited = true, label }: { isAwaited?: boolean; label?: string | number | undefined } = {},
   ): string | undefined {
-    const digest = digestOf(content.type, content.fields);
+    const digest = promptDigest(content.type, content.fields);
     const known = key === undefined ? undefined : this.#ledger.withKey(key);
     if (known !== undefined) {
-      this.#again(known, digest, reply);
+      // Whatever became of it, it was taken on.
+      if (isAwaited) this.#again(known, digest, reply);
       return undefined;
     }
     if (this.#isStopping) return refuse(reply, "agent_unavailable", "Nest is stopping");
@@ -128,7 +138,7 @@ export class Prompts {
     this.#tellAccepted(prompt);
     if (isAwaited) this.#replies.set(prompt.id, [reply]);
     if (label !== undefined) this.#labels.set(prompt.id, label);
-    this.#outbox.push(prompt);
+    this.#outbox = ownersFirst([...this.#outbox, prompt]);
     this.#host.whenReady((unavailable) => {
       if (unavailable === undefined) this.pump();
       else this.unavailable(unavailable.message);
@@ -203,14 +213,15 @@ export class Prompts {
 
   /** A process runs that has none of our prompts. */
   ready(): void {
-    this.#outbox = this.unfinished.filter(({ status }) => status === "accepted");
+    this.#outbox = ownersFirst(this.unfinished.filter(({ status }) => status === "accepted"));
     this.pump();
   }
 
   /** Sorts out what the process that is gone, or the Nest before this one, had begun. */
   lost(): void {
     const wasBusy = this.#ledger.isBusy;
-    const written = this.#writtenDown();
+    const isAnyPassed = this.unfinished.some(({ status }) => status === "passed");
+    const written = isAnyPassed ? writtenDown(this.#dir, this.#ledger.recent) : new Set<Prompt>();
     this.#asking = undefined;
     this.#queued = [];
     for (const prompt of this.unfinished) {
@@ -329,7 +340,7 @@ export class Prompts {
       prompt.status = "accepted";
       if (this.#replies.has(prompt.id)) this.#refuse(prompt, this.#host.replyOf("prompt", answer));
       else {
-        this.#outbox.unshift(prompt);
+        this.#outbox = ownersFirst([prompt, ...this.#outbox]);
         this.#host.startLater();
         return;
       }
@@ -419,28 +430,6 @@ export class Prompts {
       entry = this.#journal.after(entry.seq);
     }
     return false;
-  }
-
-  /** Which of the prompts that were passed stand in pi's own files. Each line there is one prompt's. */
-  #writtenDown(): Set<Prompt> {
-    const found = new Set<Prompt>();
-    if (!this.unfinished.some(({ status }) => status === "passed")) return found;
-    const { recent } = this.#ledger;
-    const messages = new Set<UserMessage>(userMessagesBehind(this.#dir, recent[0]?.sizes ?? {}));
-    for (const prompt of recent) {
-      for (const message of messages) {
-        if (message.at < (prompt.sizes[message.path] ?? 0)) continue;
-        const isIts =
-          prompt.content === undefined
-            ? textHash(message.text) === prompt.textHash
-            : isPromptText(prompt, message.text);
-        if (!isIts) continue;
-        found.add(prompt);
-        messages.delete(message);
-        break;
-      }
-    }
-    return found;
   }
 }
 

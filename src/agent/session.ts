@@ -117,7 +117,15 @@ export class Session {
       {
         append: (event) => this.#append(event),
         whenReady: (run) => this.#supervisor.whenReady(run),
-        send: (command, answered, label) => this.#supervisor.send(command, answered, label),
+        send: (command, answered, label) =>
+          this.#supervisor.send(
+            command,
+            (answer) => {
+              answered(answer);
+              this.#wake();
+            },
+            label,
+          ),
         withImages: (fields) => this.#withImages(fields),
         replyOf: (type, answer) => this.#replyOf(type, answer),
         startLater: () => this.#startLater(),
@@ -136,11 +144,7 @@ export class Session {
 
   /** True while no turn runs and nobody's is on its way: then what no client waits for may be begun. */
   get isFree(): boolean {
-    return (
-      !this.#busy &&
-      this.#undecided === 0 &&
-      this.#prompts.unfinished.every(({ status }) => status === "begun")
-    );
+    return !this.#busy && this.#undecided === 0 && this.#prompts.haveBegun;
   }
 
   /** True where answers come from the script and not from a model. */
@@ -199,8 +203,8 @@ export class Session {
    * Takes on a prompt that no client waits for: it is on disk when this returns, runs behind what runs now, and stays
    * through crashes until it has begun.
    *
-   * @param content - `source` says who sent it
-   * @param key - one that comes again runs nothing
+   * @param content - `source` says who sent it; what clients ask goes first as long as pi has not got it
+   * @param key - one that comes again runs nothing, whatever became of the first
    * @returns its id; `undefined` with a key that is known; a refusal
    */
   enqueue(
@@ -259,6 +263,7 @@ export class Session {
       this.#settle();
       this.#append({ type: "agent_stopped", reason, interrupted });
       this.#prompts.lost();
+      this.#wake();
       resolve();
     });
     if (!isResting) resolve();
@@ -335,7 +340,7 @@ export class Session {
       if (
         clock.monotonicMs() - this.#lastUseMs >= idleMs &&
         !this.#busy &&
-        this.#prompts.unfinished.every(({ status }) => status === "begun") &&
+        this.#prompts.haveBegun &&
         this.#supervisor.pending === 0 &&
         this.#dialogs.open.length === 0
       ) {
@@ -366,7 +371,7 @@ export class Session {
         if (type === "clear_queue" && !(answer instanceof Error) && answer.success)
           this.#prompts.cleared(answer.data);
         reply(this.#replyOf(type, answer));
-        if (takesTurn) this.#wake();
+        if (takesTurn || type === "clear_queue") this.#wake();
       },
       id,
     );
@@ -418,9 +423,9 @@ export class Session {
         error: "Cannot answer this dialog: it is answered or over",
       };
     }
-    // Passed on first: whoever sees the dialog resolved may rely on it.
-    this.#supervisor.notify({ type: "extension_ui_response", id, ...result });
+    // In the journal before pi has it; both in one turn, so whoever sees the dialog resolved may rely on it.
     this.#dialogs.resolve(id, result);
+    this.#supervisor.notify({ type: "extension_ui_response", id, ...result });
     return { success: true };
   }
 
@@ -441,7 +446,11 @@ export class Session {
         this.#updates.end(String(record["toolCallId"]));
         break;
       case "extension_ui_request":
-        this.#dialogs.ask(record);
+        if (!this.#dialogs.ask(record)) {
+          const { id } = record;
+          this.#supervisor.notify({ type: "extension_ui_response", id, cancelled: true });
+          return;
+        }
         break;
       case "bash_execution_update":
         // Ids inside pi are ours; the client knows its own.
@@ -475,6 +484,7 @@ export class Session {
     this.#settle();
     this.#append({ type: "agent_exit", code, signal, interrupted, restartMs });
     this.#prompts.lost();
+    this.#wake();
   }
 
   #onFailed(restartMs: number, reason: string): void {
@@ -499,7 +509,7 @@ export class Session {
 
 /** Who follows a session. */
 export interface Subscriber {
-  /** Called when the journal has new events. */
+  /** Called when the journal has new events, and when `isFree` may have changed. */
   wake(): void;
   /** The session is no more. */
   ended?(): void;

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../log/log.ts";
-import { isUnsettled } from "./prompt-ledger.ts";
+import { isUnsettled } from "./prompt-notes.ts";
+import { SESSION_NAME } from "./session-name.ts";
 import { Session, type SessionOptions } from "./session.ts";
 
 /** What a session is made of, beside its name and the folder it lives in. */
@@ -45,8 +46,6 @@ export class SessionUnavailable extends Error {
   override readonly name = "SessionUnavailable";
 }
 
-/** Also path components and URL parameters, so nothing that needs quoting; no name of a prototype's field fits. */
-const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 /** Sessions made through the API, count: each may have a process of some 105 MB. */
 const MAX_CREATED = 64;
 /** In the folder of a session made through the API. */
@@ -134,7 +133,7 @@ export class Sessions {
    * @throws {SessionRefused}
    */
   create(name: string): boolean {
-    if (!NAME.test(name)) {
+    if (!SESSION_NAME.test(name)) {
       throw new SessionRefused(
         "invalid_name",
         "Expected a name of a to z, 0 to 9, _ and -, at most 64, a letter or digit first",
@@ -192,7 +191,7 @@ export class Sessions {
   }
 
   #isMarked(name: string): boolean {
-    return NAME.test(name) && existsSync(join(this.#options.dir, name, CREATED));
+    return SESSION_NAME.test(name) && existsSync(join(this.#options.dir, name, CREATED));
   }
 }
 

@@ -3,12 +3,21 @@ import { type Admission, Connection, topicOf } from "./connection.ts";
 import { FanOut } from "./fan-out.ts";
 import type { AttachParts } from "./parts.ts";
 import { LIMITS, type VaultChange, type VaultFrame } from "./protocol.ts";
+import { SlidingWindow } from "../limit/sliding-window.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
 type Publish = (topic: string, text: string) => void;
 
 /** Between pings, ms. A peer that is silent from one to the next is cut off: after 20 to 40 s. */
 const BEAT_MS = 20_000;
+
+/**
+ * Bun keeps a socket that it has closed for up to 16 s (seen: 15), until the peer closes it too, and with it the up to
+ * 1 MiB of a message that has come in part; `terminate` does nothing any more then. ms
+ */
+const FAREWELL_MS = 16_000;
+/** Sockets of peers that never authenticated which may be kept like that, count. */
+const MAX_FAREWELLS = 64;
 
 /** All sockets of `/attach`. */
 export class Attach {
@@ -20,12 +29,17 @@ export class Attach {
   readonly #fanOuts = new WeakMap<Session, FanOut>();
   #publish: Publish | undefined;
 
-  constructor(parts: Omit<AttachParts, "waitingRoom" | "fanOutOf">) {
+  constructor(parts: Omit<AttachParts, "waitingRoom" | "farewells" | "fanOutOf">) {
     const waitingRoom = new WaitingRoom({
       maxPerAddress: LIMITS.maxWaitingPerAddress,
       maxInAll: LIMITS.maxWaiting,
     });
-    this.#parts = { ...parts, waitingRoom, fanOutOf: (session) => this.#fanOutOf(session) };
+    this.#parts = {
+      ...parts,
+      waitingRoom,
+      farewells: new SlidingWindow(MAX_FAREWELLS, FAREWELL_MS),
+      fanOutOf: (session) => this.#fanOutOf(session),
+    };
   }
 
   /** Open sockets, authenticated or not. */

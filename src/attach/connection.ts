@@ -43,8 +43,6 @@ export interface Socket {
   unsubscribe(topic: string): unknown;
 }
 
-/** A peer that does not finish the closing handshake is cut off after this, ms. */
-const CLOSE_GRACE_MS = 2000;
 /** Longest wait for the agent's process before `attached` is sent without it, ms. */
 const OPEN_TIMEOUT_MS = 15_000;
 /** Frames over the rate that are answered; whoever goes on is closed with 1008. */
@@ -428,8 +426,11 @@ export class Connection {
     const socket = this.#socket;
     this.closed();
     if (socket === undefined) return;
-    socket.close(code, reason);
-    this.#parts.clock.after(CLOSE_GRACE_MS, () => socket.terminate());
+    const { clock, farewells } = this.#parts;
+    // In the next turn, so that the error frame is out.
+    if (this.#principal === undefined && farewells.hit(clock.monotonicMs()) > 0)
+      clock.after(0, () => socket.terminate());
+    else socket.close(code, reason);
   }
 }
 
@@ -442,7 +443,7 @@ export function topicOf(session: string): string {
 }
 
 /** `attach` may do everything on the socket, `prompt` may talk and read. */
-export function mayAttach(principal: Principal): boolean {
+function mayAttach(principal: Principal): boolean {
   return allows(principal, needOf(ROUTES, "GET /attach"));
 }
 

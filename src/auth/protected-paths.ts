@@ -15,7 +15,7 @@ const IGNORED = /\p{Default_Ignorable_Code_Point}/gu;
  * True for a path that a token without `admin` may not write, move or delete, nor move anything to: writing there runs
  * code as the owner, which is more than `vault:write` says.
  *
- * A folder whose inside is protected is not itself: whoever moves or deletes `project` takes `project/.git` with it.
+ * A folder is judged by its own path: who moves or deletes `project` has to ask for `project/.git`, too.
  *
  * @param components - of the path that is really written to, every link resolved, relative to the vault: a link
  *   `notes -> .git` would pass otherwise

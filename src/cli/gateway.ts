@@ -1,9 +1,4 @@
-import { accessSync, constants, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { bootId, DiskJournal } from "../agent/disk-journal.ts";
-import { Agent, AgentMissing, type AgentOptions } from "../agent/launch.ts";
-import { ModelProbe } from "../agent/model-probe.ts";
-import { Sessions } from "../agent/sessions.ts";
 import { Attach } from "../attach/attach.ts";
 import { Authenticator } from "../auth/authenticator.ts";
 import { fileBrowserStore } from "../auth/browser-store.ts";
@@ -11,22 +6,23 @@ import { BrowserTokens } from "../auth/browser-tokens.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { createApp } from "../http/app.ts";
-import { type HttpSettings, RequestScope } from "../http/env.ts";
-import { ClientAddresses } from "../limit/client-address.ts";
-import type { FailureLimits } from "../limit/failure-store.ts";
+import { RequestScope } from "../http/env.ts";
 import { LockOut } from "../limit/lock-out.ts";
 import { MemoryFailureStore } from "../limit/memory-failure-store.ts";
+import { floodGuarded } from "../log/flood-guard.ts";
 import type { Log } from "../log/log.ts";
 import { countedLog } from "../metrics/counted-log.ts";
-import { imageReader } from "../vault/image.ts";
 import { vaultSize } from "../vault/size.ts";
-import { Vault } from "../vault/vault.ts";
-import { EXIT_USAGE, Exit } from "./exit.ts";
+import { lockFolder } from "./folder-lock.ts";
 import { GatewayMetrics } from "./gateway-metrics.ts";
+import { keepApart } from "./keep-apart.ts";
+import { listen } from "./listen.ts";
+import { changedTokens, failureLimits, httpSettings, needRestart } from "./live-settings.ts";
+import { openVault } from "./open-vault.ts";
 import { findRipgrep } from "./ripgrep.ts";
+import { sessionParts } from "./session-parts.ts";
 import { stateFolder } from "./state-folder.ts";
 import { watchVault } from "./vault-watch.ts";
-import { lockFolder } from "./folder-lock.ts";
 import { VERSION } from "./version.ts";
 import { startWebhooks, webhookSettings } from "./webhook-parts.ts";
 import { workspaceSource } from "./workspace.ts";
@@ -55,58 +51,24 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
-/** Failed addresses remembered (contract section 3, Memory). */
-const MAX_ADDRESSES = 65_536;
-/** Events kept per session (contract section 5). */
-const MAX_EVENTS = 10_000;
-const MAX_EVENT_BYTES = 64 * 1024 * 1024;
 /** Time for an agent to end its tools, ms: the rest of the ten seconds is for closing and the sweep behind it. */
 const AGENT_GRACE_MS = 7000;
 
 /**
  * Puts the parts together and listens.
  *
- * @throws {Exit} in one line, if the vault, the agent or the address can't be used
+ * @throws {Exit} in one line, if another Nest has the sessions, or the vault, the agent or the address can't be used
  */
 export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptions): Gateway {
   const metrics = new GatewayMetrics(clock);
-  const log = countedLog(rest.log, (event) => metrics.countEvent(event));
-  prepareVault(config.vault.path);
+  const guarded = floodGuarded(rest.log, () => clock.monotonicMs());
+  // Counted are all, told or not.
+  const log = countedLog(guarded, (event) => metrics.countEvent(event));
+  keepApart(config);
+  // Before anything of it is touched: what is left over is only known to be that while no other Nest runs.
+  const release = lockFolder(stateFolder(config.file), log);
   const vault = openVault(config.vault.path, clock, log);
-  const agent = findAgent({ ...config.agent, ownEnv: env });
-  const models = new ModelProbe(
-    agent,
-    config.vault.path,
-    clock,
-    log,
-    demo ? "scripted" : undefined,
-  );
-  const readImage = imageReader(vault);
-  const boot = bootId();
-  const sessionsDir = stateFolder(config.file);
-  const releaseSessions = lockFolder(sessionsDir, log);
-  const sessions = new Sessions({
-    dir: sessionsDir,
-    configured: new Set(config.sessions.keys()),
-    settings: (name, dir) => ({
-      cwd: config.sessions.get(name)?.cwd ?? config.vault.path,
-      idleMs: (config.sessions.get(name)?.idleMinutes ?? 0) * 60_000,
-      agent,
-      models,
-      journal: new DiskJournal({
-        dir: join(dir, "journal"),
-        maxEvents: MAX_EVENTS,
-        maxBytes: MAX_EVENT_BYTES,
-        bootId: boot,
-        clock,
-        log,
-      }),
-      clock,
-      log,
-      readImage,
-    }),
-    log,
-  });
+  const { sessions, models } = sessionParts({ config, clock, log, env, demo, vault });
 
   const authenticator = new Authenticator([], () => clock.wallMs());
   const lockOut = new LockOut(
@@ -233,127 +195,16 @@ export function startGateway({ config, clock, env, demo, ...rest }: GatewayOptio
       webhooks[Symbol.dispose]();
       metrics[Symbol.dispose]();
       await Promise.all([sessions.stop(AGENT_GRACE_MS), models.stop(AGENT_GRACE_MS)]);
-      releaseSessions();
       lockOut[Symbol.dispose]();
       await server.stop(true);
       await closed;
       await Promise.all([watch[Symbol.asyncDispose](), search[Symbol.asyncDispose]()]);
       vault.close();
+      release();
     },
   };
-}
-
-function findAgent(options: AgentOptions): Agent {
-  try {
-    return new Agent(options);
-  } catch (error) {
-    if (error instanceof AgentMissing) throw new Exit(EXIT_USAGE, error.message);
-    throw error;
-  }
 }
 
 function seconds(ms: number): number {
   return Math.ceil(ms / 1000);
-}
-
-function httpSettings({ server }: Config): HttpSettings {
-  return {
-    hosts: new Set(server.hosts),
-    addresses: new ClientAddresses({
-      trustedProxies: server.trustedProxies,
-      ipv6Prefix: server.rateLimit.ipv6Prefix,
-    }),
-    corsOrigins: server.corsOrigins,
-  };
-}
-
-function failureLimits({ server: { rateLimit } }: Config): FailureLimits {
-  return {
-    maxFailures: rateLimit.maxFailures,
-    windowMs: rateLimit.windowSeconds * 1000,
-    maxAddresses: MAX_ADDRESSES,
-  };
-}
-
-/** Tokens that went, came or are others now. */
-function changedTokens(
-  now: Config,
-  next: Config,
-): [name: string, reason: "added" | "removed" | "changed"][] {
-  const digests = ({ server }: Config) =>
-    new Map(server.principals.map(({ name, digest }) => [name, digest.toHex()]));
-  const [before, after] = [digests(now), digests(next)];
-  const names = [...new Set([...before.keys(), ...after.keys()])];
-  return names
-    .filter((name) => before.get(name) !== after.get(name))
-    .map((name) => [name, !before.has(name) ? "added" : after.has(name) ? "changed" : "removed"]);
-}
-
-/** Keys that differ and that a running gateway can't take over. */
-function needRestart(now: Config, next: Config): string[] {
-  const fixed: [key: string, of: (config: Config) => unknown][] = [
-    ["server.host", (config) => config.server.host],
-    ["server.port", (config) => config.server.port],
-    ["vault", (config) => config.vault],
-    ["agent", (config) => config.agent],
-    ["sessions", (config) => [...config.sessions]],
-    ["log", (config) => config.log],
-  ];
-  return fixed.filter(([, of]) => !Bun.deepEquals(of(now), of(next))).map(([key]) => key);
-}
-
-/** Makes the vault and sees that it can be written to, for real: a read-only mount passes access(2) for root. */
-function prepareVault(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
-    rmdirSync(mkdtempSync(join(path, ".nest-write-test-")));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Exit(
-      EXIT_USAGE,
-      `Cannot use the vault "${path}": it can't be written to (${code}). Set vault.path to a folder of yours`,
-    );
-  }
-}
-
-/** Opened once: whatever is put in its place later is not the vault. */
-function openVault(path: string, clock: Clock, log: Log): Vault {
-  const vault = new Vault({ path, wallMs: () => clock.wallMs() });
-  if (!vault.pins) {
-    log.warn("vault_not_pinned", {
-      reason:
-        "this system can't hold folders open, so whoever can write to the vault can race its checks",
-      fix: "run Nest on Linux with /proc mounted, or let nobody else write to the vault",
-    });
-  }
-  // What there is to sweep is known before this returns: nothing written from now on is among it.
-  vault.sweep().then(
-    (count) => {
-      if (count > 0) log.info("vault_swept", { unfinished: count });
-    },
-    (error) => log.warn("vault_not_swept", { reason: String((error as Error).message) }),
-  );
-  return vault;
-}
-
-type ListenOptions = Omit<
-  Bun.Serve.Options<Attach["handlers"] extends Bun.WebSocketHandler<infer Data> ? Data : never>,
-  "hostname" | "port"
->;
-
-function listen({ server: { host, port } }: Config, options: ListenOptions) {
-  try {
-    return Bun.serve({ ...options, hostname: host, port } as Parameters<typeof Bun.serve>[0]);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const place = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-    const reason =
-      code === "EADDRINUSE"
-        ? "the port is in use. Stop what uses it (another Nest?) or set server.port"
-        : code === "EACCES"
-          ? "not allowed. Ports under 1024 need privileges; set server.port"
-          : `${code ?? (error as Error).message}. Set server.host to an address of this machine`;
-    throw new Exit(EXIT_USAGE, `Cannot listen on ${place}: ${reason}`);
-  }
 }

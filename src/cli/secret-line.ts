@@ -7,8 +7,9 @@ export async function readSecretLine(question: string): Promise<string> {
     const [line = ""] = (await Bun.stdin.text()).split(/\r?\n/, 1);
     return line;
   }
-  stderr.write(question);
+  // Before it asks: who is quick would see the first letters.
   stdin.setRawMode(true);
+  stderr.write(question);
   stdin.resume();
   try {
     return await typedLine(stdin);

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Session } from "../agent/session.ts";
-import type { Sessions } from "../agent/sessions.ts";
+import { type Sessions, SessionUnavailable } from "../agent/sessions.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { Log } from "../log/log.ts";
@@ -22,26 +22,38 @@ export function startWebhooks(
   return new Webhooks(webhookSettings(config), {
     ledger: openLedger(join(stateFolder(config.file), "webhooks.sqlite"), log),
     hasSession: (name) => sessions.has(name),
-    receiver: (name) => receiverOf(sessions.get(name)),
+    receiver: (name) => receiverOf(sessions, name),
     clock,
     log,
   });
 }
 
-/** A session as the inbox sees it: what is handed over is on disk when `done` is called, and runs once. */
-function receiverOf(session: Session | undefined): Receiver | undefined {
+/** A session as the inbox sees it: what is handed over is on disk at once, and runs once. */
+function receiverOf(sessions: Pick<Sessions, "get" | "has">, name: string): Receiver | undefined {
+  const session = usable(sessions, name);
   if (session === undefined) return undefined;
   return {
     get isFree() {
       return session.isFree;
     },
-    subscribe: (wake) => session.subscribe({ wake }),
-    offer({ id, message }, done) {
+    subscribe: (follower) => session.subscribe(follower),
+    offer({ id, source, message }) {
+      const content = { type: "prompt", fields: { message }, source } as const;
       // No client can send a key with a space, so this one is ours.
-      const taken = session.enqueue({ type: "prompt", fields: { message } }, `webhook ${id}`);
-      done({ success: !("success" in taken) });
+      return !("success" in session.enqueue(content, `webhook ${id}`));
     },
   };
+}
+
+/** Not one that is being ended, nor one whose folder can't be used now, which is logged where it is found out. */
+function usable(sessions: Pick<Sessions, "get" | "has">, name: string): Session | undefined {
+  if (!sessions.has(name)) return undefined;
+  try {
+    return sessions.get(name);
+  } catch (error) {
+    if (error instanceof SessionUnavailable) return undefined;
+    throw error;
+  }
 }
 
 /** Without a place to write to they work all the same, but forget with the process: said once, at the start. */

@@ -1,7 +1,9 @@
 import * as v from "valibot";
+import { SESSION_NAME } from "../agent/session-name.ts";
 import { SCOPES } from "../auth/principal.ts";
 import { parseIpAddress, parseIpPrefix } from "../limit/ip-address.ts";
 import { LEVELS } from "../log/log.ts";
+import { SOURCE_NAME } from "../webhook/source-name.ts";
 import { parseSecret } from "./secret.ts";
 
 /**
@@ -67,12 +69,10 @@ function parseTime(time: string): number | undefined {
 
 const origin = v.pipe(v.string(ORIGIN), v.check(isOrigin, ORIGIN));
 
-/** Names of sessions: also path components and URL parameters, so nothing that needs quoting. */
-const SESSION_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const SESSION = "a session name: a to z, 0 to 9, _ and -, at most 64, a letter or digit first";
 const sessionName = v.pipe(v.string(SESSION), v.regex(SESSION_NAME, SESSION));
 const SOURCE = "a source name: a to z, 0 to 9, _ and -, 1 to 64 of them";
-const sourceName = v.pipe(v.string(SOURCE), v.regex(/^[a-z0-9_-]{1,64}$/, SOURCE));
+const sourceName = v.pipe(v.string(SOURCE), v.regex(SOURCE_NAME, SOURCE));
 const VARIABLE = "the name of an environment variable";
 const variableName = v.pipe(v.string(VARIABLE), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, VARIABLE));
 
@@ -118,7 +118,8 @@ const server = v.strictObject(
       v.array(
         v.pipe(
           v.string(PROXY),
-          v.check((cidr) => parseIpPrefix(cidr) !== undefined, PROXY),
+          // Not everybody: then everybody chose the address that is counted, and the Host that is served.
+          v.check((cidr) => (parseIpPrefix(cidr)?.length ?? 0) > 0, PROXY),
           v.transform(
             (cidr) => parseIpPrefix(cidr) as NonNullable<ReturnType<typeof parseIpPrefix>>,
           ),

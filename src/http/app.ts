@@ -8,7 +8,7 @@ import type { RequestCounts } from "../metrics/request-counts.ts";
 import type { Tally } from "../metrics/tally.ts";
 import { VaultError } from "../vault/error.ts";
 import type { Webhooks } from "../webhook/webhooks.ts";
-import { authorized, type Handler, type Methods } from "./authorize.ts";
+import { authorized, type Handler, type Methods, routeName } from "./authorize.ts";
 import { auditorFor, callerFor } from "./caller.ts";
 import { answerPreflight } from "./cors.ts";
 import type { NestContext, NestEnv, RequestScope, Step } from "./env.ts";
@@ -79,7 +79,7 @@ const FILE_PATHS = [
 export function createApp(parts: AppParts): Hono<NestEnv> {
   const { log, lockOut, requests, webhooks, clock, authenticator, sessions } = parts;
   // Routed by the very path that the steps have seen.
-  const files = { ...parts, callerOf: callerFor(log), auditOf: auditorFor(log) };
+  const files = { ...parts, callerOf: callerFor(log, authenticator), auditOf: auditorFor(log) };
 
   const app = new Hono<NestEnv>({
     getPath: (_, bound) => (bound as { env: RequestScope }).env.path,
@@ -95,7 +95,7 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
     authenticate(parts, refuse),
   );
   const route = (path: string, methods: Methods) =>
-    app.all(path, counted(requests.of(path), pipeline(byMethod(path, methods))));
+    app.all(path, counted(requests.of(routeName(path)), pipeline(byMethod(path, methods))));
   const outcomes = parts.webhookOutcomes;
   const door = new WebhookDoor({
     webhooks,
@@ -118,12 +118,12 @@ export function createApp(parts: AppParts): Hono<NestEnv> {
   route("/api/browsers", browsers(parts));
   route("/api/browsers/:id", browser(parts));
   route("/api/files", { GET: listFiles(files) });
-  // Any character: a file's name may hold a newline.
-  route("/api/files/:path{[\\s\\S]*}", {
-    GET: readFile(files),
-    PUT: writeFile(files),
-    DELETE: deleteFile(files),
-  });
+  const vaultPath = { GET: readFile(files), PUT: writeFile(files), DELETE: deleteFile(files) };
+  // Any character: a file's name may hold a newline. With a pattern that matched nothing, too, Hono would fall back to
+  // its slow router; `tests/http/routes.test.ts` holds it to the fast one.
+  route("/api/files/:path{[\\s\\S]+}", vaultPath);
+  // The root itself.
+  route("/api/files/", vaultPath);
   route("/api/move", { POST: moveFile(files) });
   route("/api/search", { GET: searchVault(files) });
   route("/api/sessions", { GET: listSessions(sessions) });

@@ -12,8 +12,7 @@ export type Methods = Readonly<Record<string, Handler>>;
  * @throws {Error} if there is none: what nobody has thought about is not served
  */
 export function authorized(method: string, path: string, handler: Handler): Handler {
-  // Without the pattern of a parameter.
-  const need = needOf(ROUTES, `${method} ${path.replace(/\{.*\}$/, "")}`);
+  const need = needOf(ROUTES, `${method} ${routeName(path)}`);
   if (need === undefined)
     throw new Error(`Cannot register "${method} ${path}": it has no row in auth/permissions.ts`);
   return function authorization(c) {
@@ -22,6 +21,11 @@ export function authorized(method: string, path: string, handler: Handler): Hand
     const isLater = path === "/attach" && principal === undefined;
     return isLater || allows(principal, need) ? handler(c) : insufficientScope(c.env, need);
   };
+}
+
+/** A path as it is registered, without the pattern of its parameter. */
+export function routeName(path: string): string {
+  return path.replace(/\{.*\}$/, "");
 }
 
 /** RFC 6750 section 3.1. */

@@ -84,7 +84,15 @@ export async function readBytes(scope: RequestScope, limits: BodyLimits): Promis
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
 }
 
-const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i;
+/** The media type without its parameters, lower case; empty if there is none. */
+export function mediaType(scope: RequestScope): string {
+  return (scope.header("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+}
+
+/** `application/json`, and what RFC 6839 section 3.1 derives from it. */
+export function isJsonType(type: string): boolean {
+  return /^application\/(?:[a-z0-9.+-]+\+)?json$/.test(type);
+}
 
 /**
  * A JSON body. A type is asked for, so that no form of another site's page passes for one (GHSA-2234-fmw7-43wr).
@@ -92,14 +100,14 @@ const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i;
  * @throws {Refusal} 415, 400, and those of {@link bodyStream}
  */
 export async function readJson(scope: RequestScope, limits: BodyLimits): Promise<unknown> {
-  if (!JSON_TYPE.test(scope.header("content-type") ?? "")) {
+  if (!isJsonType(mediaType(scope))) {
     throw new Refusal("unsupported_media_type", "Expected Content-Type: application/json");
   }
   return parseJson(await readBytes(scope, limits));
 }
 
 /** @throws {Refusal} for what is not UTF-8 (RFC 8259 section 8.1), not JSON, or nested without end */
-export function parseJson(bytes: Uint8Array): unknown {
+function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {

@@ -1,14 +1,17 @@
+import type { Authenticator } from "../auth/authenticator.ts";
 import { mayChange } from "../auth/protected-paths.ts";
 import type { AuditEvent, Fields, Log } from "../log/log.ts";
 import type { Caller } from "../vault/access.ts";
 import type { RequestScope } from "./env.ts";
+import { renewed } from "./middleware/authenticate.ts";
 
 /** Makes the vault's callers out of requests. */
-export function callerFor(log: Log): (scope: RequestScope) => Caller {
+export function callerFor(log: Log, authenticator: Authenticator): (scope: RequestScope) => Caller {
   return (scope) => ({
-    // Who may not administer may not have code run, and that is what these paths do.
-    may: (names, access) =>
-      access === "read" || (scope.principal !== undefined && mayChange(scope.principal, names)),
+    // Who may not administer may not have code run, and that is what these paths do. By the token as it is now: a body
+    // may have taken hours since it was looked at.
+    may: (names, access) => access === "read" || mayChange(renewed(scope, authenticator), names),
+    isLimited: scope.principal?.scopes.has("admin") !== true,
     violated: ({ operation, path, code }) =>
       log.security("vault_violation", {
         address: scope.client.key,

@@ -28,7 +28,7 @@ export function readCondition(header: HeaderOf, now: Representation): 304 | 412 
 }
 
 /** True if a field of entity tags (or `*`) names `etag`; weak tags never match strongly (RFC 9110 section 8.8.3.2). */
-export function listsTag(field: string, etag: string, comparison: "strong" | "weak"): boolean {
+function listsTag(field: string, etag: string, comparison: "strong" | "weak"): boolean {
   if (field.trim() === "*") return true;
   for (const [, weak, tag] of field.matchAll(ENTITY_TAG)) {
     if (tag === etag && (comparison === "weak" || weak === undefined)) return true;

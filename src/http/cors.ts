@@ -3,7 +3,8 @@ import type { RequestScope, Step } from "./env.ts";
 const METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 const HEADERS =
   "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, Idempotency-Key";
-const EXPOSED = "ETag, Retry-After, X-Request-Id, RateLimit, RateLimit-Policy";
+const EXPOSED =
+  "ETag, Content-Range, X-Trash-Path, Retry-After, X-Request-Id, RateLimit, RateLimit-Policy";
 
 /**
  * CORS for `/api/*`, where origins are configured (Fetch standard, section 3.2). Never `Allow-Credentials`: there are no

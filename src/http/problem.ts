@@ -3,7 +3,7 @@ import { headersFor } from "./headers.ts";
 import type { RequestScope } from "./env.ts";
 
 /** Every way a request can be refused: the stable word and its status. */
-const STATUS = {
+export const PROBLEM_STATUS = {
   ...VAULT_STATUS,
   bad_host: 400,
   bad_request: 400,
@@ -35,10 +35,10 @@ const STATUS = {
   storage_unavailable: 507,
 } as const;
 
-export type ProblemCode = keyof typeof STATUS;
+export type ProblemCode = keyof typeof PROBLEM_STATUS;
 
 /** Titles are the status phrases (RFC 9110 section 15), as RFC 9457 section 4.2.1 wants with `about:blank`. */
-const TITLE: Record<(typeof STATUS)[ProblemCode], string> = {
+const TITLE: Record<(typeof PROBLEM_STATUS)[ProblemCode], string> = {
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",
@@ -71,7 +71,7 @@ export function problem(
   headers?: Readonly<Record<string, string>>,
 ): Response {
   return new Response(bodyOf(code, detail), {
-    status: STATUS[code],
+    status: PROBLEM_STATUS[code],
     headers: headersFor(scope, "application/problem+json", headers),
   });
 }
@@ -95,7 +95,7 @@ let last = { code: "" as string, detail: undefined as string | undefined, body: 
 
 function bodyOf(code: ProblemCode, detail: string | undefined): string {
   if (last.code === code && last.detail === detail) return last.body;
-  const status = STATUS[code];
+  const status = PROBLEM_STATUS[code];
   const title = TITLE[status];
   const body = JSON.stringify({ type: "about:blank", title, status, detail, code, error: title });
   last = { code, detail, body };

@@ -47,25 +47,35 @@ export class AuditLog implements Disposable {
   /**
    * Adds one line, its newline included.
    *
-   * @throws if it can't be written: the disk is full, the folder is gone
+   * @throws if it can't be written: the disk is full; or written, but the file could not be put aside: the folder is
+   * gone, no descriptor is left. Then it grows, and the next line tries again
    */
   append(line: string): void {
     const bytes = Buffer.from(line);
-    if (this.#bytes > 0 && this.#bytes + bytes.length > this.#maxBytes) this.#rotate();
-    this.#bytes += writeSync(this.#descriptor, bytes);
+    try {
+      if (this.#bytes > 0 && this.#bytes + bytes.length > this.#maxBytes) this.#rotate();
+    } finally {
+      this.#bytes += writeSync(this.#descriptor, bytes);
+    }
   }
 
   [Symbol.dispose](): void {
     closeSync(this.#descriptor);
   }
 
-  #rotate(): void {
+  #shift(): void {
     const old = (n: number) => `${this.#path}.${n}`;
     rmSync(old(this.#maxOld), { force: true });
     for (let n = this.#maxOld - 1; n >= 1; n--)
       if (existsSync(old(n))) renameSync(old(n), old(n + 1));
     if (this.#maxOld > 0) renameSync(this.#path, old(1));
     else rmSync(this.#path);
+  }
+
+  #rotate(): void {
+    // Not there: taken away, or put aside by a turn that got no further. Then the old ones stay where they are, or each
+    // line would push the last of them off the end.
+    if (existsSync(this.#path)) this.#shift();
     const [descriptor, bytes] = open(this.#path);
     closeSync(this.#descriptor);
     this.#descriptor = descriptor;

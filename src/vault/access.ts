@@ -17,6 +17,8 @@ export interface Caller {
    * The seam for tokens that must not touch `.pi/` and the like. Absent: may do everything.
    */
   readonly may?: (names: readonly string[], access: Access) => boolean;
+  /** `may` says no to some paths that can be written to: then folders are looked into before they are moved or deleted. */
+  readonly isLimited?: boolean;
   /** Told of every attempt to leave the vault, or to get at what is not the caller's. */
   readonly violated?: (violation: Violation) => void;
 }

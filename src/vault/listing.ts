@@ -8,10 +8,10 @@ import { isReserved } from "./unfinished.ts";
 import type { Root } from "./walk.ts";
 
 /** Entries in a page. */
-export const DEFAULT_LIMIT = 1000;
-export const MAX_LIMIT = 10_000;
+const DEFAULT_LIMIT = 1000;
+const MAX_LIMIT = 10_000;
 /** Levels of folders gone down into. */
-export const MAX_LIST_DEPTH = 64;
+const MAX_LIST_DEPTH = 64;
 /** Entries looked at in one turn of the event loop: some 1 ms. */
 const TURN_ENTRIES = 512;
 

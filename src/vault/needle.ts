@@ -1,7 +1,7 @@
 import { VaultError } from "./error.ts";
 
 /** Longest text to search for, UTF-16 code units. */
-export const MAX_QUERY_LENGTH = 256;
+const MAX_QUERY_LENGTH = 256;
 /** Longest text of a match, UTF-16 code units, and how much of it stands before the match. */
 const MAX_TEXT_LENGTH = 300;
 const LEAD_LENGTH = 100;

@@ -1,7 +1,7 @@
 import { VaultError } from "./error.ts";
 
 /** Longest name, bytes of UTF-8: NAME_MAX of Linux and macOS. */
-export const MAX_NAME_BYTES = 255;
+const MAX_NAME_BYTES = 255;
 /** Longest path, bytes of UTF-8: below Linux's PATH_MAX of 4096. */
 export const MAX_PATH_BYTES = 4000;
 

@@ -305,7 +305,7 @@ function namesOf(folder: Folder): string[] {
 }
 
 /** The path of something in a folder. */
-export function pathIn(folder: Folder, name: string): string {
+function pathIn(folder: Folder, name: string): string {
   return folder.parent === undefined ? name : `${namesOf(folder).join("/")}/${name}`;
 }
 

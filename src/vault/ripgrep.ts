@@ -71,8 +71,9 @@ export async function* ripgrep(
   signal: AbortSignal,
 ): AsyncGenerator<Hit, boolean> {
   const child = Bun.spawn([program, ...argumentsFor(needle, mostPerFile)], {
-    // The very directory, wherever it is by now: our number for it, seen from another process.
-    cwd: directory.self.replace("/proc/self/", `/proc/${process.pid}/`),
+    // The very directory, wherever it is by now: the child has our descriptors until it becomes another program. By our
+    // process id it would need to be let into us, which in the container nobody is.
+    cwd: directory.self,
     env: {},
     stdin: "ignore",
     stdout: "pipe",

@@ -12,8 +12,8 @@ import { walkTree } from "./tree-walk.ts";
 import type { Root } from "./walk.ts";
 
 /** Matches in an answer. */
-export const DEFAULT_MATCHES = 100;
-export const MAX_MATCHES = 1000;
+const DEFAULT_MATCHES = 100;
+const MAX_MATCHES = 1000;
 
 /** A search ends after this with what it has, ms. */
 const MAX_SEARCH_MS = 5000;

@@ -2,6 +2,7 @@ import { type Caller, type Gate, gateFor } from "./access.ts";
 import { Etags } from "./etag.ts";
 import { explained, VaultError } from "./error.ts";
 import { FolderMaker } from "./folder-maker.ts";
+import { gateBelow } from "./folder-content.ts";
 import { isAFolder } from "./kind.ts";
 import { list, type ListOptions, type Page } from "./listing.ts";
 import { move } from "./moving.ts";
@@ -124,11 +125,12 @@ export class Vault {
     to: string,
     { caller, overwrite = false }: CallOptions & { readonly overwrite?: boolean } = {},
   ): Promise<void> {
-    return this.#later("move", from, caller, "write", (source, gate) =>
-      this.#later("move to", to, caller, "write", (target) =>
+    return this.#later("move", from, caller, "write", async (source, gate) => {
+      if (caller?.isLimited === true) await gateBelow(this.#root, source.names, gate);
+      await this.#later("move to", to, caller, "write", (target) =>
         move(this.#root, source, target, overwrite, this.#wallMs(), gate),
-      ),
-    );
+      );
+    });
   }
 
   /** Deletes into the trash, or for good. @returns the path in the trash; moving it back restores it */
@@ -136,9 +138,10 @@ export class Vault {
     path: string,
     { caller, ...options }: CallOptions & RemoveOptions = {},
   ): Promise<string | undefined> {
-    const names = await this.#later("delete", path, caller, "write", (parsed, gate) =>
-      remove(this.#root, parsed, options, this.#wallMs(), gate),
-    );
+    const names = await this.#later("delete", path, caller, "write", async (parsed, gate) => {
+      if (caller?.isLimited === true) await gateBelow(this.#root, parsed.names, gate);
+      return await remove(this.#root, parsed, options, this.#wallMs(), gate);
+    });
     return names?.join("/");
   }
 

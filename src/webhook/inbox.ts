@@ -5,17 +5,22 @@ import type { Log } from "../log/log.ts";
 export interface Receiver {
   /** True while nothing runs and nobody's prompt is on its way. */
   readonly isFree: boolean;
-  /** Calls `wake` whenever `isFree` may have changed; the returned function ends that. */
-  subscribe(wake: () => void): () => void;
+  /** The returned function ends it. */
+  subscribe(follower: Follower): () => void;
   /**
-   * Hands a message over; only while `isFree`. `done` is called once, with whether it was taken on: then it is the
-   * session's to see that it runs, once. A message that is offered again, after a crash, is known by its id.
+   * Hands a message over; only while `isFree`.
+   *
+   * @returns whether it was taken on: then it is the session's to see that it runs, once. A message that is offered
+   *   again, after a crash, is known by its id
    */
-  offer(message: Pick<Waiting, "id" | "message">, done: (answer: Answer) => void): void;
+  offer(message: Waiting): boolean;
 }
 
-export interface Answer {
-  readonly success: boolean;
+export interface Follower {
+  /** Called whenever `isFree` may have changed, also within `offer`. */
+  wake(): void;
+  /** This session is no more; another may get its name. */
+  ended(): void;
 }
 
 /** A message that waits. */
@@ -27,37 +32,40 @@ export interface Waiting {
 
 export interface InboxOptions {
   readonly session: string;
+  /** `undefined` while there is none. */
   readonly receiver: () => Receiver | undefined;
   readonly clock: Clock;
   readonly log: Log;
-  /** Told when the agent has a message, or never will. */
-  readonly settled: (id: string, isDelivered: boolean) => void;
+  /** Told when the session has taken a message on. */
+  readonly settled: (id: string) => void;
 }
 
 /** Messages that wait for one session, count, and their length in all, UTF-16 code units. */
 export const MAX_WAITING = 64;
-export const MAX_WAITING_LENGTH = 2 * 1024 * 1024;
+const MAX_WAITING_LENGTH = 2 * 1024 * 1024;
 /**
  * The session must have been free for so long, ms: who has just read the agent's answer has the floor, and a prompt of
  * the owner's that is on its way arrives first.
  */
 const QUIET_MS = 300;
-/** Pause after the agent refused one, ms: it doubles up to the longest. */
+/** Pause after one was refused, ms: it doubles up to the longest, which is also the one while there is no session. */
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
-/** Tries until a message is given up: some four minutes. */
-const MAX_TRIES = 14;
 
 /**
  * The webhooks that wait for one session, oldest first. They wait here and not in pi's own queue, so that everything
- * the owner says, queued or not, goes before them: one is handed over only when the session is free.
+ * the owner says, queued or not, goes before them: one is handed over only when the session is free. A session that takes
+ * nothing, since the disk is full for instance, is asked again and again; nothing is given up.
  */
 export class Inbox implements Disposable {
   readonly #options: InboxOptions;
   readonly #waiting: Waiting[] = [];
   #length = 0;
-  #handedOver = false;
-  #tries = 0;
+  #isOffering = false;
+  /** In a row, of the first one. */
+  #refusals = 0;
+  /** Nothing is offered before, whatever wakes us. */
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
   #freeSinceMs: number | undefined;
   #unsubscribe: (() => void) | undefined;
   #cancelTimer = () => {};
@@ -92,53 +100,55 @@ export class Inbox implements Disposable {
     this.#cancelTimer();
     const [next] = this.#waiting;
     if (next === undefined) this.#rest();
-    if (next === undefined || this.#handedOver || this.#isClosed) return;
+    if (next === undefined || this.#isOffering || this.#isClosed) return;
     const receiver = this.#options.receiver();
     if (receiver === undefined) {
-      this.#again();
+      this.#pumpAfter(MAX_RETRY_MS);
       return;
     }
-    this.#unsubscribe ??= receiver.subscribe(() => this.#pump());
+    this.#unsubscribe ??= receiver.subscribe({
+      wake: () => this.#pump(),
+      ended: () => {
+        this.#rest();
+        this.#pumpAfter(FIRST_RETRY_MS);
+      },
+    });
     if (!receiver.isFree) {
       this.#freeSinceMs = undefined;
       return;
     }
     const nowMs = this.#options.clock.monotonicMs();
     this.#freeSinceMs ??= nowMs;
-    const quietMs = this.#freeSinceMs + QUIET_MS - nowMs;
-    if (quietMs > 0) this.#cancelTimer = this.#options.clock.after(quietMs, () => this.#pump());
-    else this.#handOver(receiver, next);
+    const waitMs = Math.max(this.#freeSinceMs + QUIET_MS, this.#notBeforeMs) - nowMs;
+    if (waitMs > 0) this.#pumpAfter(waitMs);
+    else this.#handOver(receiver, next, nowMs);
   }
 
-  #handOver(receiver: Receiver, next: Waiting): void {
-    this.#handedOver = true;
+  #handOver(receiver: Receiver, next: Waiting, nowMs: number): void {
+    let isTaken = false;
     this.#freeSinceMs = undefined;
-    receiver.offer(next, ({ success }) => {
-      this.#handedOver = false;
-      if (this.#isClosed) return;
-      if (success) this.#settle(next, true);
-      else if (++this.#tries >= MAX_TRIES) this.#settle(next, false);
-      else {
-        this.#again();
-        return;
-      }
-      this.#pump();
-    });
+    this.#isOffering = true;
+    try {
+      isTaken = receiver.offer(next);
+    } finally {
+      this.#isOffering = false;
+    }
+    if (isTaken) this.#settle(next);
+    else this.#notBeforeMs = nowMs + Math.min(FIRST_RETRY_MS * 2 ** this.#refusals++, MAX_RETRY_MS);
+    this.#pump();
   }
 
-  #settle({ id, source, message }: Waiting, isDelivered: boolean): void {
-    const { session, log } = this.#options;
+  #settle({ id, source, message }: Waiting): void {
+    const { session, log, settled } = this.#options;
     this.#waiting.shift();
     this.#length -= message.length;
-    this.#tries = 0;
-    const fields = { session, source, id, waiting: this.#waiting.length };
-    if (isDelivered) log.info("webhook_delivered", fields);
-    else log.error("webhook_lost", { ...fields, reason: "the agent did not take it" });
-    this.#options.settled(id, isDelivered);
+    this.#refusals = 0;
+    this.#notBeforeMs = Number.NEGATIVE_INFINITY;
+    log.info("webhook_delivered", { session, source, id, waiting: this.#waiting.length });
+    settled(id);
   }
 
-  #again(): void {
-    const delayMs = Math.min(FIRST_RETRY_MS * 2 ** this.#tries, MAX_RETRY_MS);
+  #pumpAfter(delayMs: number): void {
     this.#cancelTimer();
     this.#cancelTimer = this.#options.clock.after(delayMs, () => this.#pump());
   }

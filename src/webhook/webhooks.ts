@@ -68,7 +68,13 @@ export class Webhooks implements Disposable {
     for (const { session, ...waiting } of parts.ledger.undelivered()) {
       const inbox = parts.hasSession(session) ? this.#inbox(session) : undefined;
       if (inbox?.hasRoom(waiting.message.length) === true) inbox.push(waiting);
-      else this.#settle(waiting.id);
+      else {
+        const { id, source } = waiting;
+        const reason =
+          inbox === undefined ? "its session is not there any more" : "too many of them wait";
+        parts.log.error("webhook_lost", { session, source, id, reason });
+        this.#settle(id);
+      }
     }
   }
 

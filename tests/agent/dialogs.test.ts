@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type DialogResult, Dialogs } from "../../src/agent/dialogs.ts";
+import { type DialogResult, Dialogs, MAX_OPEN_DIALOGS } from "../../src/agent/dialogs.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const request = (id: string, method = "select", rest: object = {}) => ({
@@ -26,6 +26,16 @@ describe("Dialogs", () => {
     dialogs.resolve("d1", { value: "red" });
     dialogs.resolve("d1", { cancelled: true });
     expect(resolved).toEqual([["d1", { value: "blue" }]]);
+  });
+
+  test("so many wait at the same time, and no more; what wants no answer is no dialog", () => {
+    const { dialogs } = setUp();
+    for (let i = 0; i < MAX_OPEN_DIALOGS; i++) expect(dialogs.ask(request(`d${i}`))).toBe(true);
+    expect(dialogs.ask(request("more"))).toBe(false);
+    expect(dialogs.isOpen("more")).toBe(false);
+    expect(dialogs.ask(request("note", "notify"))).toBe(true);
+    dialogs.resolve("d0", { cancelled: true });
+    expect(dialogs.ask(request("more"))).toBe(true);
   });
 
   test("what nobody asked is not open and does not end", () => {

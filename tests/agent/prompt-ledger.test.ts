@@ -1,12 +1,14 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { digestOf, isUnsettled, PromptLedger } from "../../src/agent/prompt-ledger.ts";
+import { promptDigest } from "../../src/agent/prompt.ts";
+import { PromptLedger } from "../../src/agent/prompt-ledger.ts";
+import { isUnsettled } from "../../src/agent/prompt-notes.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 const content = (message: string) => ({ type: "prompt" as const, fields: { message } });
 const accept = (ledger: PromptLedger, message: string, key?: string) =>
-  ledger.accept(content(message), 1, key, digestOf("prompt", { message }));
+  ledger.accept(content(message), 1, key, promptDigest("prompt", { message }));
 
 test("what became of each prompt is known to the next Nest, however this one ended", () => {
   using dir = tempDir();

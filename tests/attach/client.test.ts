@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, test, setDefaultTimeout } from "bun:test";
 import { AttachClient, type AttachClientOptions } from "../../src/attach/client.ts";
 import type { ClientSocket } from "../../src/attach/client-socket.ts";
 import type { ClientState } from "../../src/attach/client-state.ts";
@@ -11,6 +11,9 @@ import { CutProxy } from "../support/cut-proxy.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { testGateway, TOKEN } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
+
+/** Processes take their time on a busy machine. Bun has no setting for all files. */
+setDefaultTimeout(60_000);
 
 const withHeaders = (url: string, headers?: Readonly<Record<string, string>>): ClientSocket =>
   new WebSocket(url, headers === undefined ? {} : { headers });

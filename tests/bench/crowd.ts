@@ -1,6 +1,9 @@
 import type { Socket } from "bun";
 import type { Server } from "./lab.ts";
 
+/** An unasked-for pong (RFC 6455 section 5.5.3), masked with zeros, and how often it says that the socket lives, ms. */
+const PONG = new Uint8Array([0x8a, 0x80, 0, 0, 0, 0]);
+const PONG_MS = 10_000;
 /** Longest wait for all of them, ms. */
 const LIMIT_MS = 120_000;
 
@@ -12,6 +15,9 @@ export class Crowd {
   #awaited = "";
   #count = 0;
   #came = Promise.withResolvers<void>();
+  readonly #alive = setInterval(() => {
+    for (const socket of this.#sockets) socket.write(PONG);
+  }, PONG_MS);
 
   /** Opens `count` sockets on `path`, `headers` in their handshakes, and waits until each has received `first`. */
   async join(
@@ -49,6 +55,7 @@ export class Crowd {
   }
 
   close(): void {
+    clearInterval(this.#alive);
     for (const socket of this.#sockets) socket.terminate();
   }
 

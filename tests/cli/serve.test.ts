@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { attach } from "../support/attach-client.ts";
 import { bareEnv, nest, NestProcess, processesWith } from "../support/nest-process.ts";
@@ -54,6 +54,48 @@ describe("nest serve", () => {
     const token = /^ *token +(\S+)$/m.exec(stdout)?.[1] ?? "";
     const hash = new Bun.CryptoHasher("sha256").update(token).digest("hex");
     expect(readFileSync(join(dir.path, "config.yaml"), "utf8")).toContain(hash);
+  });
+
+  // Whoever may read the vault would read the tokens, and who may write to it would write `agent.command`.
+  test.each([
+    { name: "the config's own folder", vault: ".", audit: "" },
+    { name: "a folder above it", vault: "..", audit: "" },
+    { name: "a link to it", vault: "./link", audit: "" },
+    { name: "the folder with Nest's state", vault: "./sessions", audit: "" },
+    { name: "one in there", vault: "./sessions/work", audit: "" },
+    { name: "one that holds the security log", vault: "./vault", audit: "./vault/audit.log" },
+  ])("refuses a vault in which Nest's own files lie: $name", async ({ vault, audit }) => {
+    using dir = tempDir();
+    const home = join(dir.path, "home");
+    mkdirSync(home);
+    symlinkSync(".", join(home, "link"));
+    writeFileSync(
+      join(home, "config.yaml"),
+      config(`  token: ${OWNER}\nvault: { path: ${vault} }\n`) +
+        (audit && `log: { audit: ${audit} }\n`),
+    );
+    await using server = new NestProcess(["--demo"], { cwd: home });
+    const ended = () => server.exited();
+    expect(await server.url().then(() => "listens", ended)).toBe(2);
+    expect(server.stdout).toBe("");
+    expect(server.stderr).toContain("Set vault.path to a folder of its own");
+    expect(server.stderr.trim().split("\n")).toHaveLength(1);
+  });
+
+  // On a reload it would have frozen a gateway that runs.
+  test.each([
+    { name: "a pipe that nobody writes to", secret: "./pipe", expected: "not a regular file" },
+    { name: "a device without an end", secret: "/dev/zero", expected: "not a regular file" },
+    { name: "a file of a megabyte", secret: "./large", expected: "more than 64 KiB" },
+  ])("a secret's file is read only if it is one: $name", async ({ secret, expected }) => {
+    using dir = tempDir();
+    expect(Bun.spawnSync(["mkfifo", join(dir.path, "pipe")]).exitCode).toBe(0);
+    writeFileSync(join(dir.path, "large"), "x".repeat(2 ** 20));
+    writeFileSync(join(dir.path, "config.yaml"), config(`  token: file:${secret}\n`));
+    await using server = new NestProcess(["--demo"], { cwd: dir.path });
+    const limit = setTimeout(() => server.signal("SIGKILL"), 20_000);
+    expect([await server.exited(), server.stderr]).toEqual([2, expect.stringContaining(expected)]);
+    clearTimeout(limit);
   });
 
   test("docs/examples/prompt.ts prints the answer of --demo", async () => {

@@ -517,6 +517,10 @@ describe("loadConfig server.trustedProxies", () => {
   });
 
   test.each([
+    // Everybody would choose the address that the lock-out counts, and the Host that is served.
+    { name: "all of IPv4", cidr: "0.0.0.0/0" },
+    { name: "all of IPv6", cidr: "::/0" },
+    { name: "all of IPv4, mapped", cidr: "::ffff:0.0.0.0/96" },
     { name: "too long for IPv4", cidr: "10.0.0.0/33" },
     { name: "too long for IPv6", cidr: "::/129" },
     { name: "a negative length", cidr: "10.0.0.0/-1" },

@@ -5,7 +5,6 @@ import { attach } from "../support/attach-client.ts";
 import { testGateway, TOKEN } from "../support/gateway.ts";
 import { bareEnv, nest as run, NestProcess } from "../support/nest-process.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { until } from "../support/until.ts";
 
 const env = (home: string, token = TOKEN) => bareEnv(home, { NEST_TOKEN: token });
 
@@ -149,7 +148,7 @@ describe("nest attach --print", () => {
     });
   });
 
-  test("Nest restarts in the middle: exit 4, and the prompt is not run twice", async () => {
+  test("Nest restarts in the middle: it is told that the run was cut off, exit 1, and the prompt is not run twice", async () => {
     using dir = tempDir();
     const config = (port: number) =>
       writeFileSync(join(dir.path, "config.yaml"), `server: { port: ${port}, token: ${TOKEN} }\n`);
@@ -157,15 +156,21 @@ describe("nest attach --print", () => {
     const first = new NestProcess(["serve", "--demo"], { cwd: dir.path });
     const url = await first.url();
     config(Number(new URL(url).port));
-    const running = run(["attach", url, "--print", "@say word\n@repeat 3000"], {
+    const running = run(["attach", url, "--print", '@tool bash {"command": "sleep 60"}'], {
       cwd: dir.path,
       env: env(dir.path),
     });
     await using witness = await attach(`${url.replace("http", "ws")}/attach`, TOKEN);
-    await until("it is answered", () => witness.text.includes("word"));
+    await witness.event("tool_execution_start");
     await first[Symbol.asyncDispose]();
     await using second = new NestProcess(["serve", "--demo"], { cwd: dir.path });
     await second.url();
-    expect(await running).toMatchObject({ code: 4 });
+    const { code, stderr } = await running;
+    expect([code, stderr]).toEqual([1, expect.stringContaining("the agent stopped in the middle")]);
+    await using later = await attach(`${url.replace("http", "ws")}/attach`, TOKEN);
+    expect(await later.ofType("attached")).toMatchObject({
+      state: "idle",
+      interrupted: [expect.objectContaining({ message: expect.stringContaining("sleep 60") })],
+    });
   });
 });

@@ -1,4 +1,4 @@
-import { statSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type AttachClient, attach, attachSince, type Frame } from "../support/attach-client.ts";
@@ -241,14 +241,20 @@ describe("prompts, each once", () => {
   });
 });
 
-test("a second Nest on the same sessions does not start; a dead one's lock holds nobody up", async () => {
+test("a second Nest on the same sessions does not start and touches nothing; a dead one's lock holds nobody up", async () => {
   await using home = new NestHome();
   await home.start();
+  // As the first one has it while it takes an upload.
+  const unfinished = `.nest-tmp-${"0".repeat(32)}`;
+  mkdirSync(join(home.dir, "vault", ".nest-tmp"));
+  writeFileSync(join(home.dir, "vault", ".nest-tmp", "a.note"), JSON.stringify([unfinished]));
+  writeFileSync(join(home.dir, "vault", unfinished), "half of it");
   const second = await nest(["serve", "--demo", "--config", join(home.dir, "config.yaml")], {
     cwd: home.dir,
   });
   expect(second.code).toBe(2);
   expect(second.stderr).toContain(`another Nest (process ${home.nest.pid})`);
+  expect(home.vault(unfinished)).toBe("half of it");
   await home.kill();
   await home.start();
 });

@@ -1,7 +1,8 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Database } from "bun:sqlite";
 import { describe, expect, test, setDefaultTimeout } from "bun:test";
-import { type AttachClient, attach } from "../support/attach-client.ts";
+import { type AttachClient, attach, attachSince } from "../support/attach-client.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { BEARER, TOKEN, testGateway } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
@@ -121,5 +122,82 @@ describe("webhooks and pi", () => {
       taken(next).find((text) => text.includes("@say kept")),
     );
     expect(message).toContain(id);
+  });
+
+  test("the owner's prompt goes before a webhook that waits for the agent to start", async () => {
+    const clock = new FakeClock();
+    await using gateway = testGateway({ clock });
+    await using client = await attach(gateway.attachUrl, TOKEN);
+    const sessions = `${gateway.url}/api/sessions/default`;
+    expect((await fetch(sessions, { method: "DELETE", headers: BEARER })).status).toBe(204);
+    const { seq } = await client.event("agent_stopped");
+    await post(gateway.url, "@say webhook");
+    // Handed over within this call, to an agent that has yet to start.
+    clock.advance(300);
+    const accepted = await client.event("prompt_accepted", seq as number);
+    expect(accepted["event"]).toMatchObject({ kind: "prompt", source: "default" });
+    expect(accepted["event"]).not.toHaveProperty("key");
+    client.send({ id: 1, type: "prompt", message: "@say owner", streamingBehavior: "followUp" });
+    await until("both were taken up", () => taken(client).length === 2);
+    expect(taken(client)[0]).toBe("@say owner");
+    expect(taken(client)[1]).toContain("@say webhook");
+  });
+
+  test("one waits until an extension's command is through, and no longer", async () => {
+    const clock = new FakeClock();
+    const extension = join(import.meta.dir, "..", "support", "dialog-extension.ts");
+    await using gateway = testGateway({ clock, config: { agent: { args: ["-e", extension] } } });
+    await using client = await attach(gateway.attachUrl, TOKEN);
+    client.send({ id: 1, type: "prompt", message: "/ask" });
+    const { id } = (await client.event("extension_ui_request"))["event"];
+    await post(gateway.url, "@say hello");
+    clock.advance(60_000);
+    expect(gateway.logged("webhook_delivered")).toEqual([]);
+    client.send({ type: "extension_ui_response", id, value: "red" });
+    expect((await client.reply(1))["success"]).toBe(true);
+    clock.advance(300);
+    expect(gateway.logged("webhook_delivered")).toHaveLength(1);
+    await until("pi has it", () => taken(client)[0]?.includes("@say hello"));
+  });
+
+  test("one for a session whose folder can't be used waits until it can", async () => {
+    const clock = new FakeClock();
+    await using gateway = testGateway({
+      clock,
+      prepare: (dir) => {
+        mkdirSync(join(dir, "sessions"));
+        writeFileSync(join(dir, "sessions", "default"), "in the way");
+      },
+    });
+    expect((await post(gateway.url, "@say hello")).status).toBe(202);
+    clock.advance(120_000);
+    expect(gateway.logged("webhook_delivered")).toEqual([]);
+    rmSync(join(gateway.dir, "sessions", "default"));
+    clock.advance(30_000);
+    clock.advance(300);
+    expect(gateway.logged("webhook_delivered")).toHaveLength(1);
+    await using client = await attachSince(gateway.attachUrl, TOKEN, 0);
+    await until("pi has it", () => taken(client)[0]?.includes("@say hello"));
+  });
+
+  test("one that was cut off is not run again, however little was written down of that, and holds up nothing", async () => {
+    await using before = testGateway();
+    {
+      await using client = await attach(before.attachUrl, TOKEN);
+      await post(before.url, '@tool bash {"command": "sleep 60"}');
+      await client.event("tool_execution_start");
+      await before.gateway.stop();
+    }
+    // As a disk leaves it that took the prompt, and not that the webhook is delivered.
+    const ledger = new Database(join(before.dir, "sessions", "webhooks.sqlite"));
+    ledger.run("UPDATE webhook SET message = 'as before'");
+    ledger.close();
+    await using after = testGateway({ dir: before.dir });
+    await until("it is known", () => after.logged("webhook_delivered").length === 1);
+    await using client = await attach(after.attachUrl, TOKEN);
+    expect((await client.ofType("attached"))["interrupted"]).toHaveLength(1);
+    await post(after.url, "@say next");
+    await until("the next one ran", () => taken(client)[0]?.includes("@say next"));
+    expect(client.events.filter(({ event }) => event.type === "tool_execution_start")).toEqual([]);
   });
 });

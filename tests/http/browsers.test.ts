@@ -77,6 +77,11 @@ describe("/api/browsers", () => {
       headers: BEARER,
     });
     expect(response.status).toBe(204);
+    expect(nest.audited.find(({ event }) => event === "browser_revoked")).toMatchObject({
+      token: "owner",
+      browser: id,
+      address: "127.0.0.1",
+    });
     expect((await gone.closed()).code).toBe(4003);
     expect(stays.close).toBeUndefined();
     expect((await exchange(nest.url, {}, token)).status).toBe(401);

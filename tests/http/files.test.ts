@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { BEARER, type TestGateway, testGateway } from "../support/gateway.ts";
 import { rawRequest } from "../support/raw-http.ts";
 
+const EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT";
+
 let nest: TestGateway;
 let vault: string;
 beforeAll(() => {
@@ -146,6 +148,41 @@ describe("PUT and GET /api/files/{path}", () => {
     expect((await put("cond.md", "two", { "If-Match": `"x", ${first}` })).status).toBe(200);
     expect((await put("cond.md", "three", { "If-None-Match": '"x"' })).status).toBe(400);
     expect(await (await api("/files/cond.md")).text()).toBe("two");
+  });
+
+  // Passed over, a condition loses what it was to keep, and a part takes the place of the whole.
+  test.each([
+    { name: "a deletion by ETag", method: "DELETE", headers: { "If-Match": '"other"' } },
+    { name: "a deletion unless it is there", method: "DELETE", headers: { "If-None-Match": "*" } },
+    { name: "a deletion by date", method: "DELETE", headers: { "If-Unmodified-Since": EPOCH } },
+    { name: "a write by date", method: "PUT", headers: { "If-Unmodified-Since": EPOCH } },
+    { name: "a write of a part", method: "PUT", headers: { "Content-Range": "bytes 0-2/9" } },
+    { name: "a folder by ETag", method: "PUT", end: "/", headers: { "If-Match": '"other"' } },
+  ])("refuses what it can't keep to: $name", async ({ method, headers, end = "" }) => {
+    await put("kept.md", "as it was");
+    const body = method === "PUT" && end === "" ? { body: "new" } : {};
+    const answer = await api(`/files/kept.md${end}`, { method, headers, ...body });
+    expect([answer.status, await code(answer)]).toEqual([400, "bad_request"]);
+    expect(await (await api("/files/kept.md")).text()).toBe("as it was");
+  });
+
+  test("a date beside If-Match says nothing (RFC 9110 section 13.1.4)", async () => {
+    const etag = (await put("dated.md", "one")).headers.get("etag") ?? "";
+    const headers = { "If-Match": etag, "If-Unmodified-Since": EPOCH };
+    expect((await put("dated.md", "two", headers)).status).toBe(200);
+  });
+
+  test("a move with a condition is refused, and a folder that must not exist is 412 if it does", async () => {
+    await put("held.md", "x");
+    const move = await api("/move", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "If-Match": '"other"' },
+      body: JSON.stringify({ from: "held.md", to: "gone.md" }),
+    });
+    expect(move.status).toBe(400);
+    expect((await api("/files/held.md")).status).toBe(200);
+    const folder = () => api("/files/once/", { method: "PUT", headers: { "If-None-Match": "*" } });
+    expect([(await folder()).status, (await folder()).status]).toEqual([201, 412]);
   });
 
   test("of two writers with one ETag exactly one wins, and the other is told", async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, setDefaultTimeout } from "bun:test";
 import { attach } from "../support/attach-client.ts";
@@ -104,6 +104,7 @@ describe("GET /api/metrics", () => {
     await lock(gateway.url, "192.0.2.1");
     await fetch(`${gateway.url}/api/nowhere-${crypto.randomUUID()}`, { headers: BEARER });
     await fetch(`${gateway.url}/nowhere`, { method: "BREW" });
+    await fetch(`${gateway.url}/api/files/deep/a.md`, { headers: BEARER });
     expect((await send(gateway.url, githubDelivery('{"a":1}'))).status).toBe(202);
     expect((await send(gateway.url, githubDelivery('{"a":1}'))).status).toBe(202);
     expect((await send(gateway.url, githubDelivery('{"a":2}'))).status).toBe(429);
@@ -116,6 +117,7 @@ describe("GET /api/metrics", () => {
     const value = (name: string) => values.get(name);
     expect(value('nest_http_requests_total{route="/api/status",status="401"}')).toBe(10);
     expect(value('nest_http_requests_total{route="other",status="404"}')).toBe(2);
+    expect(value('nest_http_requests_total{route="/api/files/:path",status="200"}')).toBe(1);
     expect(value('nest_http_requests_total{route="/attach",status="101"}')).toBe(1);
     expect(value('nest_http_requests_total{route="/api/webhook/:source",status="202"}')).toBe(2);
     expect(value("nest_auth_failures_total")).toBe(11);
@@ -205,12 +207,35 @@ describe("the security log", () => {
     for (const secret of ["private", TOKEN]) expect(all).not.toContain(secret);
   });
 
+  test("tells of a token that a reload gave other rights or another date, not just another secret", async () => {
+    const token = (fields: object) => ({
+      server: {
+        tokens: [{ name: "phone", token: `phone-${TOKEN}`, scopes: ["prompt"], ...fields }],
+      },
+    });
+    await using gateway = testGateway({ config: token({}) });
+    for (const fields of [
+      {},
+      { scopes: ["prompt", "admin"] },
+      { scopes: ["admin", "prompt"] },
+      { scopes: ["admin", "prompt"], expires: "2099-01-01" },
+    ])
+      gateway.reconfigure(token(fields));
+    expect(gateway.audited.filter(({ event }) => event === "token_rotated")).toMatchObject([
+      { token: "phone", reason: "changed" },
+      { token: "phone", reason: "changed" },
+    ]);
+  });
+
   test("tells of writes, moves and deletes, and of what was tried", async () => {
     const scopes = ["vault:read", "vault:write"];
     await using gateway = testGateway({
       config: { server: { tokens: [{ name: "sync", token: `sync-${TOKEN}`, scopes }] } },
       prepare: (dir) => {
         mkdirSync(join(dir, "vault", ".git"), { recursive: true });
+        mkdirSync(join(dir, "vault", "project", "deep", ".git"), { recursive: true });
+        mkdirSync(join(dir, "vault", "plain", "deep"), { recursive: true });
+        writeFileSync(join(dir, "vault", "plain", "deep", "a.md"), "a");
         symlinkSync(".git", join(dir, "vault", "notes"));
       },
     });
@@ -259,6 +284,22 @@ describe("the security log", () => {
         })
       ).status,
     ).toBe(403);
+    // Whoever takes a folder takes what is in it.
+    for (const path of ["project", "project/deep", "project/deep/"])
+      expect([path, (await move(path, "elsewhere")).status]).toEqual([path, 403]);
+    for (const [path, status] of [
+      ["project", 403],
+      ["project/deep", 403],
+      ["plain2", 204],
+    ] as const) {
+      if (status === 204) expect((await move("plain", "plain2")).status).toBe(200);
+      const gone = await fetch(`${gateway.url}/api/files/${path}?recursive=true&permanent=true`, {
+        method: "DELETE",
+        headers: as("sync"),
+      });
+      expect([path, gone.status]).toEqual([path, status]);
+    }
+    expect(existsSync(join(gateway.dir, "vault", "project", "deep", ".git"))).toBe(true);
     expect((await put(".git/config", "owner")).status).toBe(201);
     expect(
       (await fetch(`${gateway.url}/api/files/b.md`, { method: "DELETE", headers: as("sync") }))

@@ -405,6 +405,9 @@ describe("CORS", () => {
       ]);
       expect(headers.get("access-control-allow-methods")).toContain("GET");
       expect(headers.get("access-control-allow-headers")).toContain("Authorization");
+      // What a page can't do without: which part came, and where what was deleted lies.
+      for (const name of ["ETag", "Content-Range", "X-Trash-Path", "Retry-After"])
+        expect(headers.get("access-control-expose-headers")).toContain(name);
       expect(headers.get("vary")).toBe("Origin");
       expect(headers.get("cross-origin-resource-policy")).toBe("cross-origin");
       expect(headers.get("access-control-allow-credentials")).toBeNull();

@@ -4,8 +4,10 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -58,6 +60,34 @@ describe("AuditLog", () => {
       Array.from({ length: lines.length }, (_, i) => line(40 - lines.length + i)),
     );
     for (const name of readdirSync(dir.path)) expect(modeOf(join(dir.path, name))).toBe(0o600);
+  });
+
+  // Each line that came after a failed turn pushed the old files on by one, and the last off the end: ten lines, and no
+  // trail was left.
+  test("a file that somebody takes away costs none of the old ones, and nothing of what follows", () => {
+    using dir = tempDir();
+    const path = join(dir.path, "audit.log");
+    using log = new AuditLog({ path, maxBytes: 20, maxOld: 3 });
+    for (const line of ["first\n", "second----------\n"]) log.append(line);
+    expect(read(`${path}.1`)).toBe("first\n");
+    unlinkSync(path);
+    for (const line of ["third\n", "fourth\n"]) log.append(line);
+    expect([read(path), read(`${path}.1`)]).toEqual(["third\nfourth\n", "first\n"]);
+  });
+
+  test("where it can't be put aside, lines go on into the file as it is, and that is said", () => {
+    using dir = tempDir();
+    const [folder, away] = [join(dir.path, "logs"), join(dir.path, "away")];
+    mkdirSync(folder);
+    using log = new AuditLog({ path: join(folder, "audit.log"), maxBytes: 10, maxOld: 3 });
+    log.append("first\n");
+    renameSync(folder, away);
+    for (let n = 0; n < 5; n++) expect(() => log.append("later\n")).toThrow();
+    expect(read(join(away, "audit.log"))).toBe(`first\n${"later\n".repeat(5)}`);
+    renameSync(away, folder);
+    log.append("last\n");
+    expect(read(join(folder, "audit.log.1"))).toBe(`first\n${"later\n".repeat(5)}`);
+    expect(read(join(folder, "audit.log"))).toBe("last\n");
   });
 
   test("goes on in the same file after a restart, its size known", () => {

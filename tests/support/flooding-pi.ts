@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 
 /**
- * A program that speaks pi's RPC and says a great deal: `deltas MIB` in words of 1 KiB, `updates MIB` as the whole
+ * A program that speaks pi's RPC and says a great deal: `deltas MIB` in words of 4 KiB: 16 MiB stay within what a journal keeps, `updates MIB` as the whole
  * output so far of a tool that runs on and on.
  */
 function say(record: object): void {
@@ -17,7 +17,7 @@ function say(record: object): void {
   }
 }
 
-const word = "w".repeat(1024);
+const word = "w".repeat(4096);
 const output = "o".repeat(50 * 1024);
 
 function flood(message: string): void {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createLog } from "../../src/log/log.ts";
-import { MAX_WAITING, type Answer, type Receiver } from "../../src/webhook/inbox.ts";
+import { type Follower, MAX_WAITING, type Receiver } from "../../src/webhook/inbox.ts";
 import { Ledger } from "../../src/webhook/ledger.ts";
 import { type Incoming, Webhooks } from "../../src/webhook/webhooks.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -9,19 +9,22 @@ import { FakeClock } from "../support/fake-clock.ts";
 class Session implements Receiver {
   isFree = true;
   readonly prompts: string[] = [];
-  readonly #wakes = new Set<() => void>();
-  #done: ((answer: Answer) => void) | undefined;
+  /** The message that it does not take on. */
+  refused: string | undefined;
+  readonly #followers = new Set<Follower>();
 
-  subscribe(wake: () => void): () => void {
-    this.#wakes.add(wake);
-    return () => this.#wakes.delete(wake);
+  subscribe(follower: Follower): () => void {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
   }
 
-  offer({ message }: { readonly message: string }, done: (answer: Answer) => void): void {
+  offer({ message }: { readonly message: string }): boolean {
     if (!this.isFree) throw new Error("offered while it was not free");
-    this.prompts.push(/-----\n(.*)\n-----/s.exec(message)?.[1] as string);
+    const text = /-----\n(.*)\n-----/s.exec(message)?.[1] as string;
+    this.prompts.push(text);
+    if (text === this.refused) return false;
     this.#set(false);
-    this.#done = done;
+    return true;
   }
 
   /** The owner says something. */
@@ -30,30 +33,33 @@ class Session implements Receiver {
     this.#set(false);
   }
 
-  answer(answer: Answer): void {
-    const done = this.#done;
-    this.#done = undefined;
-    if (!answer.success) this.#set(true);
-    done?.(answer);
-  }
-
   settle(): void {
     this.#set(true);
   }
 
+  /** Something happens that changes nothing. */
+  stir(): void {
+    this.#set(this.isFree);
+  }
+
+  end(): void {
+    for (const { ended } of this.#followers) ended();
+  }
+
   get watchers(): number {
-    return this.#wakes.size;
+    return this.#followers.size;
   }
 
   #set(isFree: boolean): void {
     this.isFree = isFree;
-    for (const wake of this.#wakes) wake();
+    for (const { wake } of this.#followers) wake();
   }
 }
 
 function setUp({ perSource = 1000, global = 1000, ledger = new Ledger(":memory:") } = {}) {
   const clock = new FakeClock();
   const session = new Session();
+  let receiver: Session | undefined = session;
   const lines: Record<string, unknown>[] = [];
   const log = createLog({
     level: "debug",
@@ -63,7 +69,7 @@ function setUp({ perSource = 1000, global = 1000, ledger = new Ledger(":memory:"
   });
   const webhooks = new Webhooks(
     { limits: { perSource, global }, sources: new Map() },
-    { ledger, hasSession: (name) => name === "default", receiver: () => session, clock, log },
+    { ledger, hasSession: (name) => name === "default", receiver: () => receiver, clock, log },
   );
   const send = (text: string, more: Partial<Incoming> = {}) =>
     webhooks.accept({
@@ -74,7 +80,10 @@ function setUp({ perSource = 1000, global = 1000, ledger = new Ledger(":memory:"
       text,
       ...more,
     });
-  return { clock, session, webhooks, send, lines, ledger };
+  const setReceiver = (next: Session | undefined) => {
+    receiver = next;
+  };
+  return { clock, session, webhooks, send, lines, ledger, setReceiver };
 }
 
 describe("Webhooks.accept", () => {
@@ -145,6 +154,8 @@ describe("Webhooks.accept", () => {
   });
 });
 
+const GONE = { id: "wh_1", session: "gone", source: "ci", message: "x" };
+
 describe("Inbox", () => {
   test("while the session is busy they queue, and follow one by one in their order", () => {
     const { send, session, clock } = setUp();
@@ -155,7 +166,6 @@ describe("Inbox", () => {
     for (let i = 0; i < 4; i++) {
       session.settle();
       clock.advance(1000);
-      session.answer({ success: true });
     }
     expect(session.prompts).toEqual(["owner 1", "a", "b", "c"]);
     session.settle();
@@ -182,21 +192,56 @@ describe("Inbox", () => {
     expect(session.prompts).toEqual(["owner 1", "owner 2", "owner 3", "webhook 1"]);
   });
 
-  test("one that the agent refuses stays in front and is tried again, a while", () => {
-    const { send, session, clock, lines } = setUp();
+  test("one that the session refuses stays in front and is tried again, for as long as it takes", () => {
+    const { send, session, clock, webhooks, lines } = setUp();
+    session.refused = "a";
     send("a");
     send("b");
     clock.advance(300);
-    session.answer({ success: false });
-    clock.advance(10_000);
+    expect(session.prompts).toEqual(["a"]);
+    // Whatever happens in the session, the pause is kept.
+    for (let i = 0; i < 100; i++) session.stir();
+    clock.advance(499);
+    expect(session.prompts).toEqual(["a"]);
+    clock.advance(1);
     expect(session.prompts).toEqual(["a", "a"]);
-    for (let i = 0; i < 20 && session.prompts.at(-1) === "a"; i++) {
-      session.answer({ success: false });
-      clock.advance(60_000);
-    }
-    expect(session.prompts.filter((text) => text === "a").length).toBe(14);
-    expect(session.prompts.at(-1)).toBe("b");
-    expect(lines.filter(({ event }) => event === "webhook_lost").length).toBe(1);
+    clock.advance(24 * 60 * 60 * 1000);
+    expect(new Set(session.prompts)).toEqual(new Set(["a"]));
+    // Every half a minute in the end.
+    expect(session.prompts.length).toBeLessThan(2900);
+    expect(webhooks.waiting).toBe(2);
+    session.refused = undefined;
+    clock.advance(30_000);
+    session.settle();
+    clock.advance(300);
+    expect(session.prompts.slice(-2)).toEqual(["a", "b"]);
+    expect(lines.filter(({ event }) => event === "webhook_lost")).toEqual([]);
+  });
+
+  test("one that waits for a session that is gone is given up at the next start, and that is said", () => {
+    const ledger = new Ledger(":memory:");
+    ledger.add([new Uint8Array(32)], new Uint8Array(32), GONE, Date.UTC(2027, 0, 1));
+    const { webhooks, lines } = setUp({ ledger });
+    expect(webhooks.waiting).toBe(0);
+    expect(lines.find(({ event }) => event === "webhook_lost")).toMatchObject({ id: "wh_1" });
+    expect(ledger.undelivered()).toEqual([]);
+  });
+
+  test("a session that ends takes nothing with it: what waits goes to the next of its name", () => {
+    const { send, session, clock, setReceiver } = setUp();
+    session.prompt("owner");
+    send("a");
+    setReceiver(undefined);
+    session.end();
+    clock.advance(60_000);
+    expect(session.watchers).toBe(0);
+    const next = new Session();
+    next.prompt("owner again");
+    setReceiver(next);
+    clock.advance(60_000);
+    next.settle();
+    clock.advance(300);
+    expect(next.prompts).toEqual(["owner again", "a"]);
   });
 
   test("what was accepted and not delivered is there after a restart, once", () => {
@@ -207,7 +252,6 @@ describe("Inbox", () => {
     before.send("b");
     before.session.settle();
     before.clock.advance(300);
-    before.session.answer({ success: true });
     // The process ends here, without a word.
     const after = setUp({ ledger });
     expect(after.webhooks.waiting).toBe(1);

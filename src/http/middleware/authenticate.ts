@@ -1,10 +1,11 @@
 import type { Authenticator } from "../../auth/authenticator.ts";
 import type { Clock } from "../../clock.ts";
+import type { Principal } from "../../auth/principal.ts";
 import type { LockOut } from "../../limit/lock-out.ts";
 import type { Log } from "../../log/log.ts";
 import type { RequestScope, Step } from "../env.ts";
 import { isApi } from "../headers.ts";
-import { problem } from "../problem.ts";
+import { problem, Refusal } from "../problem.ts";
 import { RecentUses } from "../recent-uses.ts";
 
 export interface AuthenticateOptions {
@@ -78,8 +79,21 @@ export function refuseCredentials({
 
 const DETAIL = "Expected the header Authorization: Bearer <token> with a valid token";
 
+/**
+ * Whose request it is, as things stand now: to be asked again behind every `await` that a client can draw out.
+ *
+ * Not counted as a failure: the token was good when it came.
+ *
+ * @throws {Refusal} 401 if the token has been revoked or has expired since
+ */
+export function renewed({ principal }: RequestScope, authenticator: Authenticator): Principal {
+  const now = principal && authenticator.renew(principal);
+  if (now === undefined) throw new Refusal("unauthorized", DETAIL, CHALLENGE);
+  return now;
+}
+
 /** `POST /api/webhook/{source}`, whatever the name: which exist is nobody's business. */
-export function isDelivery({ request, path }: RequestScope): boolean {
+function isDelivery({ request, path }: RequestScope): boolean {
   return request.method === "POST" && /^\/api\/webhook\/[^/]+$/.test(path);
 }
 

@@ -1,3 +1,4 @@
+import type { Authenticator } from "../../auth/authenticator.ts";
 import type { BrowserTokens } from "../../auth/browser-tokens.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Log } from "../../log/log.ts";
@@ -6,10 +7,12 @@ import type { Clock } from "../../clock.ts";
 import type { Methods } from "../authorize.ts";
 import type { RequestScope } from "../env.ts";
 import { headersFor, json } from "../headers.ts";
+import { renewed } from "../middleware/authenticate.ts";
 import { problem } from "../problem.ts";
 
 export interface BrowsersOptions {
   readonly browsers: Pick<BrowserTokens, "issue" | "list" | "revoke">;
+  readonly authenticator: Authenticator;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -42,7 +45,7 @@ export function browsers(options: BrowsersOptions): Methods {
 
 async function exchange(
   scope: RequestScope,
-  { browsers: tokens, clock, log }: BrowsersOptions,
+  { browsers: tokens, authenticator, clock, log }: BrowsersOptions,
 ): Promise<Response> {
   const asker = scope.principal as Principal;
   const address = scope.client.key;
@@ -55,7 +58,8 @@ async function exchange(
   if (typeof name !== "string" || typeof keep !== "boolean") {
     return problem(scope, "bad_request", "Expected name to be text and keep to be true or false");
   }
-  const issued = tokens.issue(asker, plain(name), keep);
+  // Not of one that ended while the body came: it would come to life with a token that is put back.
+  const issued = tokens.issue(renewed(scope, authenticator), plain(name), keep);
   log.audit("browser_added", { token: asker.name, browser: issued.id, address, request: scope.id });
   return json(
     scope,
@@ -76,7 +80,8 @@ export function browser({ browsers: tokens, log }: BrowsersOptions): Methods {
       const asker = scope.principal as Principal;
       const id = c.req.param("id") ?? "";
       if (!tokens.revoke(asker, id)) return problem(scope, "not_found");
-      log.audit("browser_revoked", { token: asker.name, browser: id, request: scope.id });
+      const address = scope.client.key;
+      log.audit("browser_revoked", { token: asker.name, browser: id, address, request: scope.id });
       return new Response(null, { status: 204, headers: headersFor(scope, "text/plain") });
     },
   };

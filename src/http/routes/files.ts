@@ -132,11 +132,15 @@ export function writeFile({ vault, maxFileBytes, clock, callerOf, auditOf }: Fil
     const path = vaultPathOf(scope, PREFIX);
     const caller = callerOf(scope);
     const audit = auditOf(scope);
+    refuseUnkept(scope, "content-range");
     // Before any of the body: it may be large.
     const body = bodyStream(scope, { maxBytes: maxFileBytes, clock });
     if (path.endsWith("/")) {
       await body.cancel();
+      refuseUnkept(scope, "if-match");
       const isNew = await vault.makeDirectory(path, { caller });
+      if (!isNew && conditions(scope).ifNoneMatchAny === true)
+        return problem(scope, "precondition_failed", "Cannot make the folder: it exists");
       audit("vault_write", { path });
       return json(scope, { path }, isNew ? 201 : 200);
     }
@@ -165,6 +169,7 @@ function conditions(scope: RequestScope): {
   ifNoneMatchAny?: boolean;
 } {
   const match = scope.header("if-match");
+  if (match === null) refuseUnkept(scope, "if-unmodified-since");
   const noneMatch = scope.header("if-none-match")?.trim();
   if (noneMatch !== undefined && noneMatch !== "*") {
     throw new Refusal("bad_request", "Expected If-None-Match: * (the file must not exist)");
@@ -175,12 +180,28 @@ function conditions(scope: RequestScope): {
   };
 }
 
+/** Conditions on what is done to a whole path: nothing is held against them there. */
+export const CONDITIONS = ["if-match", "if-none-match", "if-unmodified-since"];
+
+/**
+ * Refuses a header that can't be kept to: passed over, a condition would lose what it was to keep (RFC 9110 section
+ * 13.1), and a part would take the place of the whole (section 14.5).
+ *
+ * @throws {Refusal} `bad_request`
+ */
+export function refuseUnkept(scope: RequestScope, ...names: readonly string[]): void {
+  const found = names.find((name) => scope.header(name) !== null);
+  if (found !== undefined)
+    throw new Refusal("bad_request", `Expected no ${found} here: nothing would be held against it`);
+}
+
 /** `DELETE /api/files/{path}`: into the trash, unless it is to be permanent. */
 export function deleteFile({ vault, callerOf, auditOf }: FileRoutesOptions) {
   return async function remove(c: NestContext): Promise<Response> {
     const scope = c.env;
     const audit = auditOf(scope);
     const path = vaultPathOf(scope, PREFIX);
+    refuseUnkept(scope, ...CONDITIONS);
     const trashed = await vault.remove(path, {
       caller: callerOf(scope),
       recursive: flag(c, "recursive"),

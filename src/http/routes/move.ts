@@ -3,7 +3,7 @@ import { readJson } from "../body.ts";
 import type { NestContext } from "../env.ts";
 import { json } from "../headers.ts";
 import { Refusal } from "../problem.ts";
-import type { FileRoutesOptions } from "./files.ts";
+import { CONDITIONS, type FileRoutesOptions, refuseUnkept } from "./files.ts";
 
 const moveSchema = v.object({
   from: v.string(),
@@ -19,6 +19,7 @@ export function moveFile({ vault, clock, callerOf, auditOf }: FileRoutesOptions)
   return async function move(c: NestContext): Promise<Response> {
     const scope = c.env;
     const audit = auditOf(scope);
+    refuseUnkept(scope, ...CONDITIONS);
     const body = await readJson(scope, { maxBytes: MAX_BODY_BYTES, clock });
     const parsed = v.safeParse(moveSchema, body);
     if (!parsed.success) {

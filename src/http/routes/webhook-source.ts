@@ -3,10 +3,11 @@ import { shortened } from "../../webhook/plain-text.ts";
 import { type Credential, isSigned, type Verdict, verify } from "../../webhook/signatures.ts";
 import { render } from "../../webhook/template.ts";
 import type { Incoming, Source } from "../../webhook/webhooks.ts";
+import { isJsonType, mediaType } from "../body.ts";
 import type { NestContext, RequestScope } from "../env.ts";
 import { isCrossSite } from "../middleware/authenticate.ts";
 import { Refusal } from "../problem.ts";
-import { contentType, keysOf, type WebhookDoor } from "./webhook.ts";
+import { keysOf, type WebhookDoor } from "./webhook.ts";
 
 /** Longest payload that reaches the agent without a template, UTF-16 code units. */
 const MAX_TEXT_LENGTH = 32_000;
@@ -112,8 +113,8 @@ function repetitionKeys(
 }
 
 function textOf(scope: RequestScope, { template }: Source, body: Uint8Array): string {
-  const type = contentType(scope);
-  const isJson = type === "application/json" || type.endsWith("+json");
+  const type = mediaType(scope);
+  const isJson = isJsonType(type);
   if (!isJson && (template !== undefined || type !== "text/plain")) {
     const expected = template === undefined ? "application/json or text/plain" : "application/json";
     throw new Refusal("unsupported_media_type", `Expected Content-Type: ${expected}`);

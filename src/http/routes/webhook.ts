@@ -6,11 +6,13 @@ import type { Log } from "../../log/log.ts";
 import type { Tally } from "../../metrics/tally.ts";
 import { parsePayload, PayloadError } from "../../webhook/payload.ts";
 import { QUOTA_WINDOW_MS, type QuotaState } from "../../webhook/quota.ts";
+import { SOURCE_NAME } from "../../webhook/source-name.ts";
 import type { Incoming, Webhooks } from "../../webhook/webhooks.ts";
+import { mediaType } from "../body.ts";
 import type { NestContext, RequestScope, Step } from "../env.ts";
 import { headersFor } from "../headers.ts";
 import { readHurried } from "../hurried-body.ts";
-import type { RefuseCredentials } from "../middleware/authenticate.ts";
+import { type RefuseCredentials, renewed } from "../middleware/authenticate.ts";
 import { problem, Refusal } from "../problem.ts";
 
 export const WEBHOOK_OUTCOMES = [
@@ -37,7 +39,7 @@ export interface WebhookRouteParts {
 }
 
 /** Contract section 4: 256 KiB; and the time they may take, ms. */
-export const BODY_LIMITS = { maxBytes: 256 * 1024, deadlineMs: 10_000 };
+const BODY_LIMITS = { maxBytes: 256 * 1024, deadlineMs: 10_000 };
 /** Bodies being read at the same time, from one address and in all: 16 MiB at most. */
 const ROOM = { maxPerAddress: 16, maxInAll: 64 };
 
@@ -152,8 +154,6 @@ function rateLimitHeaders(quotas: readonly QuotaState[]): Record<string, string>
   };
 }
 
-/** A name like those of configured sources. */
-const SOURCE = /^[a-z0-9_-]{1,64}$/;
 const KEY = /^[\x21-\x7e]{1,256}$/;
 const SHAPE =
   'Expected {"message": "…"}, and "source" (a to z, 0 to 9, _ and -, at most 64) and "session" if they are not "default"';
@@ -166,11 +166,11 @@ export function webhookRoute(door: WebhookDoor) {
     // Before the first await: nobody knows the address of a client that has gone.
     void scope.client;
     const body = await door.read(scope);
-    // Revoked or expired while the body was on its way.
-    if (door.parts.authenticator.renew(principal) === undefined)
-      return door.parts.refuse(scope, "token_ended", false);
+    // Revoked, expired or given other scopes while the body was on its way.
+    if (!renewed(scope, door.parts.authenticator).scopes.has("webhook"))
+      throw new Refusal("insufficient_scope", "The token lost its scope meanwhile");
     return door.take(scope, () => {
-      if (contentType(scope) !== "application/json")
+      if (mediaType(scope) !== "application/json")
         throw new Refusal("unsupported_media_type", "Expected Content-Type: application/json");
       const { message, source, session } = messageOf(parsePayload(body));
       const token = principal.name;
@@ -197,7 +197,7 @@ function messageOf(payload: unknown): Message {
     size !== known ||
     typeof message !== "string" ||
     message.trim() === "" ||
-    (source !== undefined && (typeof source !== "string" || !SOURCE.test(source))) ||
+    (source !== undefined && (typeof source !== "string" || !SOURCE_NAME.test(source))) ||
     (session !== undefined && typeof session !== "string")
   ) {
     throw new Refusal("bad_request", SHAPE);
@@ -223,9 +223,4 @@ export function keysOf(scope: RequestScope): string[] {
       "Expected an Idempotency-Key of 1 to 256 printable ASCII characters without spaces",
     );
   return [`key ${key}`];
-}
-
-/** The media type without its parameters, lower case. */
-export function contentType(scope: RequestScope): string {
-  return (scope.header("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
 }

@@ -3,8 +3,14 @@ import { AttachClient } from "../../attach/client.ts";
 import type { ClientState } from "../../attach/client-state.ts";
 import { attachUrl } from "../../attach/attach-url.ts";
 import { probeAttach } from "../../attach/probe.ts";
-import type { AttachedFrame, ResponseFrame, VaultFrame } from "../../attach/protocol.ts";
+import type {
+  AttachedFrame,
+  EventFrame,
+  ResponseFrame,
+  VaultFrame,
+} from "../../attach/protocol.ts";
 import { signedOut, tokenNow } from "../account/account.ts";
+import { apiJson } from "../api/http.ts";
 import { BASE } from "../base.ts";
 import { type Draft, draftOf } from "./draft.ts";
 import { type Fields, fieldsOf, listOf, numberOf, textOf, textsOf } from "./fields.ts";
@@ -63,7 +69,7 @@ export class Conversation implements Disposable {
   readonly isOpen = computed(() => this.connection.value.kind === "open");
   readonly #client: AttachClient;
   /** Events that wait while the conversation is being read. */
-  #held: Fields[] | undefined;
+  #held: EventFrame[] | undefined;
   #wasAttached = false;
   readonly #nudge = () => {
     if (document.visibilityState === "visible") this.#client.nudge();
@@ -81,7 +87,7 @@ export class Conversation implements Disposable {
       probe: probeAttach,
       onState: (state) => this.#onState(state),
       onAttached: (frame) => this.#onAttached(frame),
-      onEvent: ({ event }) => this.#onEvent(event),
+      onEvent: (frame) => this.#onEvent(frame),
       onFrame: (frame) => {
         if (frame.type === "vault") tellVaultChanges(frame as VaultFrame);
       },
@@ -117,8 +123,19 @@ export class Conversation implements Disposable {
     return problem;
   }
 
-  /** Runs the last prompt again. */
-  async retry(): Promise<string | undefined> {
+  /**
+   * Runs a prompt again that was cut off.
+   *
+   * @param promptId - the server's id of it, by which it is run once whoever else asks; absent = the last one anew
+   */
+  async retry(promptId?: string): Promise<string | undefined> {
+    if (promptId !== undefined) {
+      const response = await this.request({ type: "retry_prompt", prompt: promptId });
+      if (response?.success === true) return undefined;
+      return response?.code === "not_interrupted"
+        ? "It was run again already."
+        : (response?.error ?? "There is no connection.");
+    }
     return this.send({ text: this.transcript.lastPrompt, files: [], images: [] }, "followUp");
   }
 
@@ -226,25 +243,52 @@ export class Conversation implements Disposable {
 
   async #read(frame: AttachedFrame): Promise<void> {
     this.#held = [];
-    const response = await this.request({ type: "get_messages" });
+    const told = await this.#readMessages();
     const held = this.#held;
-    if (response === undefined) return;
+    if (told === undefined) return;
     this.#held = undefined;
-    if (response.success) {
-      this.transcript.load(listOf(fieldsOf(response.data)["messages"]), this.isBusy.value);
-    }
+    // The answer and the events come by different ways; the later one by number is right.
+    const later = held.findLast(
+      ({ seq, event }) => seq > told.seq && (event.type === "agent_start" || ENDS.has(event.type)),
+    );
+    if (later === undefined && told.isBusy !== undefined) this.isBusy.value = told.isBusy;
+    this.transcript.load(told.messages, this.isBusy.value, told.interrupted);
+    if (told.pending.length > 0) this.queue.value = { steering: [], followUp: told.pending };
     this.transcript.askAgain(frame.dialogs ?? []);
-    for (const event of unfinished(held)) this.#apply(event);
+    const known = held.filter(({ seq }) => seq <= told.seq).map(({ event }) => event);
+    const rest = held.filter(({ seq }) => seq > told.seq).map(({ event }) => event);
+    for (const missed of [...unfinished(known), ...rest]) this.#apply(missed);
     this.isLoaded.value = true;
     await this.#readState();
   }
 
-  #onEvent(event: Fields): void {
-    if (event["type"] === "agent_start") this.isBusy.value = true;
-    else if (event["type"] === "agent_settled" || event["type"] === "agent_exit")
-      this.isBusy.value = false;
+  #onEvent(frame: EventFrame): void {
+    const { event } = frame;
+    if (event.type === "agent_start") this.isBusy.value = true;
+    else if (ENDS.has(event.type)) this.isBusy.value = false;
     if (this.#held === undefined) this.#apply(event);
-    else this.#held.push(event);
+    else this.#held.push(frame);
+  }
+
+  /** `undefined` if there was no answer: the next connection asks again. */
+  async #readMessages(): Promise<Told | undefined> {
+    try {
+      const path = `api/sessions/${encodeURIComponent(this.name)}/messages`;
+      const told = fieldsOf(await apiJson<unknown>(path));
+      return {
+        messages: listOf(told["messages"]),
+        seq: numberOf(told["seq"]),
+        isBusy: told["state"] === "busy",
+        interrupted: listOf(told["interrupted"]),
+        pending: listOf(told["pending"]).map((prompt) => textOf(fieldsOf(prompt)["message"])),
+      };
+    } catch {
+      // The socket is there all the same.
+      const response = await this.request({ type: "get_messages" });
+      if (response === undefined) return undefined;
+      const messages = listOf(fieldsOf(response.data)["messages"]);
+      return { messages, seq: Infinity, isBusy: undefined, interrupted: [], pending: [] };
+    }
   }
 
   #apply(event: Fields): void {
@@ -319,6 +363,19 @@ export class Conversation implements Disposable {
     };
   }
 }
+
+/** What a conversation is made of when it is read anew. */
+interface Told {
+  readonly messages: readonly unknown[];
+  /** Number of the last event that is in it. */
+  readonly seq: number;
+  /** As of `seq`, where it is known. */
+  readonly isBusy: boolean | undefined;
+  readonly interrupted: readonly unknown[];
+  readonly pending: string[];
+}
+
+const ENDS: ReadonlySet<string> = new Set(["agent_settled", "agent_exit", "agent_stopped"]);
 
 /** Of the events before the conversation was read, those that it does not hold yet. */
 function unfinished(events: readonly Fields[]): Fields[] {

@@ -117,7 +117,7 @@ function NoticeView({ item, conversation }: { item: NoticeItem; conversation: Co
       {item.canRetry && isLast && !conversation.isBusy.value && (
         <button
           class="button"
-          onClick={async () => (problem.value = (await conversation.retry()) ?? "")}
+          onClick={async () => (problem.value = (await conversation.retry(item.promptId)) ?? "")}
         >
           Try again
         </button>

@@ -69,6 +69,8 @@ export interface NoticeItem extends Base {
   readonly text: string;
   /** Offers to run the last prompt again. */
   readonly canRetry: boolean;
+  /** The server's id of the prompt that was cut off, which it runs again once. */
+  readonly promptId?: string;
 }
 
 /** What a longer conversation was shortened to. */

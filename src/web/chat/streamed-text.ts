@@ -3,8 +3,10 @@ import { type Block, GrowingText } from "../markdown/blocks.ts";
 
 /** At most this long without a frame (a page in the background has none), ms. */
 const LONGEST_MS = 250;
+/** For each of these lengths of an open block a frame is left out, UTF-16 code units. */
+const LONG_BLOCK = 3000;
 /** A parse that takes longer than a frame can spare, ms. */
-const COSTLY_MS = 12;
+const COSTLY_MS = 6;
 
 /** A text that comes in pieces, shown once a frame however many there were. */
 export class StreamedText {
@@ -37,7 +39,11 @@ export class StreamedText {
       this.#flush();
       // Text that is costly to parse, by accident or on purpose, gets a fifth of the time and no more.
       const tookMs = performance.now() - startMs;
-      this.#restMs = tookMs > COSTLY_MS ? tookMs * 4 : 0;
+      this.#restMs = Math.max(
+        tookMs > COSTLY_MS ? tookMs * 4 : 0,
+        // A block without end is laid out anew as a whole, however little was added.
+        Math.min(LONGEST_MS, Math.floor(this.#growing.openLength / LONG_BLOCK) * 16),
+      );
     });
   }
 

@@ -27,8 +27,12 @@ export class Transcript {
     return this.#items.value;
   }
 
-  /** Begins anew with the messages of `get_messages`; what waits to be sent, and questions, stay. */
-  load(messages: readonly unknown[], isBusy: boolean): void {
+  /**
+   * Begins anew with the messages of the conversation; what waits to be sent, and questions, stay.
+   *
+   * @param interrupted - prompts that were cut off, each with what had been written by then
+   */
+  load(messages: readonly unknown[], isBusy: boolean, interrupted: readonly unknown[] = []): void {
     const kept = this.#items
       .peek()
       .filter(
@@ -44,7 +48,10 @@ export class Transcript {
     for (const tool of this.#tools.values()) {
       if (tool.state.peek() === "running" && !isBusy) tool.state.value = "stopped";
     }
-    if (!isBusy && wasCutOff(messages)) made.push(this.#notice("bad", CUT_OFF, true));
+    const cutOff = interrupted.map(fieldsOf);
+    for (const prompt of cutOff) this.#addCutOff(prompt, made);
+    if (!isBusy && cutOff.length === 0 && wasCutOff(messages))
+      made.push(this.#notice("bad", CUT_OFF, true));
     this.#items.value = [...made, ...kept];
   }
 
@@ -78,8 +85,13 @@ export class Transcript {
         this.#settle();
         break;
       case "agent_exit":
+      case "agent_stopped":
         this.#settle();
-        if (event["interrupted"] === true) this.#add(this.#notice("bad", CUT_OFF, true));
+        if (event["interrupted"] === true) this.#cutOff();
+        break;
+      case "prompt_interrupted":
+        this.#settle();
+        this.#cutOff(textOf(event["prompt"]));
         break;
       case "auto_retry_start":
         this.#add(
@@ -264,6 +276,28 @@ export class Transcript {
     }
   }
 
+  /** What pi did not keep of a turn that was cut off, and the offer to run it again. */
+  #addCutOff({ prompt, message, partial }: Fields, made: Item[]): void {
+    const last = made.findLast((item) => item.kind === "user");
+    if (last?.kind !== "user" || last.text !== textOf(message))
+      made.push(this.#user(textOf(message), 0, "there"));
+    const written = textOf(partial);
+    const isKept = made.some((item) => item.kind === "text" && item.text.text.includes(written));
+    if (written !== "" && !isKept)
+      made.push({ kind: "text", ...this.#base(0), text: whole(written) });
+    made.push(this.#notice("bad", CUT_OFF, true, textOf(prompt)));
+  }
+
+  /** Said once, however many events tell of it. */
+  #cutOff(promptId?: string): void {
+    const items = this.#items.peek();
+    const last = items.findLast((item) => item.kind !== "user" || item.state.peek() === "there");
+    const isSaid = last?.kind === "notice" && last.text === CUT_OFF;
+    if (isSaid && (promptId === undefined || last.promptId === promptId)) return;
+    if (isSaid && last.promptId === undefined) this.remove(last);
+    this.#add(this.#notice("bad", CUT_OFF, true, promptId));
+  }
+
   #noticeOf({ stopReason, errorMessage }: Fields): NoticeItem | undefined {
     if (stopReason === "aborted") return this.#notice("info", "Stopped.");
     if (stopReason === "error")
@@ -399,8 +433,15 @@ export class Transcript {
     return { kind: "user", ...this.#base(timeMs), text, state: signal(state) };
   }
 
-  #notice(tone: "info" | "bad", text: string, canRetry = false): NoticeItem {
-    return { kind: "notice", ...this.#base(Date.now()), tone, text, canRetry };
+  #notice(tone: "info" | "bad", text: string, canRetry = false, promptId?: string): NoticeItem {
+    return {
+      kind: "notice",
+      ...this.#base(Date.now()),
+      tone,
+      text,
+      canRetry,
+      ...(promptId && { promptId }),
+    };
   }
 
   #newTool(

@@ -40,6 +40,11 @@ export class GrowingText {
     return this.#text;
   }
 
+  /** Length of what is parsed anew with each piece, UTF-16 code units. */
+  get openLength(): number {
+    return this.#text.length - this.#openAt;
+  }
+
   /** Blocks so far; closed ones keep their identity. */
   get blocks(): readonly Block[] {
     return [...this.#closed, ...this.#open];

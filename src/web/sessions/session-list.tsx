@@ -47,7 +47,7 @@ export function SessionList() {
         )}
       </div>
       <ul class="rail-list">
-        {listed.map(({ name, state }) => (
+        {listed.map(({ name, state, running, configured }) => (
           <li key={name} class="rail-item">
             <Link
               class="rail-link"
@@ -61,11 +61,11 @@ export function SessionList() {
                 </span>
               )}
             </Link>
-            {canManage.value && state === "busy" && (
+            {canManage.value && (running === true || configured === false) && (
               <button
                 class="icon-button small reveal"
-                aria-label={`Stop ${name}`}
-                title="Stop"
+                aria-label={`${configured === false ? "End" : "Stop"} ${name}`}
+                title={configured === false ? "End this session; its words stay" : "Stop its agent"}
                 onClick={() => void stop(name)}
               >
                 <Icon of={CircleStop} size={15} />

@@ -6,7 +6,11 @@ import { DEFAULT_SESSION } from "../app/router.ts";
 /** A named conversation, as the server lists it. */
 export interface ListedSession {
   readonly name: string;
-  readonly state?: "idle" | "busy" | "stopped";
+  readonly state?: "idle" | "busy";
+  /** Its agent has a process. */
+  readonly running?: boolean;
+  /** Named in the config: ending it only ends its agent. */
+  readonly configured?: boolean;
 }
 
 /** All sessions; only the default one until the server has told, or where it can't. */

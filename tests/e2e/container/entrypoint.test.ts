@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { tempDir } from "../../support/temp-dir.ts";
 import { Cell, type CellOptions } from "./cell.ts";
@@ -30,6 +38,7 @@ const needs = missing(
   "setpriv",
   "tini",
   "shellcheck",
+  "rg",
 );
 tellSkipped("the entrypoint in network namespaces", needs);
 
@@ -183,6 +192,44 @@ describe.skipIf(needs !== "")("the entrypoint, in network namespaces without an 
     const again = await running.asAgent(["env", "IN_CELL=1", "python3", "/vault/attacks.py"], pid);
     expect(readAttacks(again.output).tokens).toEqual(["/vault/leak"]);
   }, 60_000);
+
+  test("closed to its own user, Nest does all it does elsewhere: files large and small, and a search by ripgrep", async () => {
+    const name = "vault";
+    // Says that it was started: without ripgrep Nest would search by itself, only slower.
+    const before = `cat >"$root/usr/local/bin/rg" <<'END_OF_RG'
+#!/bin/sh
+touch /vault/.rg-was-started
+exec /usr/bin/rg "$@"
+END_OF_RG
+chmod 755 "$root/usr/local/bin/rg"`;
+    await using running = await cell({ before }, name).started();
+    const api = async (path: string, ...args: string[]) =>
+      (
+        await world.run("host", [
+          "curl",
+          "-s",
+          "--max-time",
+          "20",
+          "-H",
+          `Authorization: Bearer ${running.token}`,
+          ...args,
+          `http://172.31.200.2:8484/api/${path}`,
+        ])
+      ).stdout;
+    await api("files/notes/a.md", "--data-binary", "needle in it\n", "-X", "PUT");
+    expect(await api("files/notes/a.md")).toBe("needle in it\n");
+    const large = join(dir.path, "large");
+    await must(["truncate", "-s", "20M", large]);
+    expect(await api("files/large", "-T", large, "-o", "/dev/null", "-w", "%{http_code}")).toBe(
+      "201",
+    );
+    expect(await api("files/large", "-o", "/dev/null", "-w", "%{size_download}")).toBe("20971520");
+    expect(JSON.parse(await api("search?q=needle"))).toMatchObject({
+      matches: [{ path: "notes/a.md", line: 1 }],
+    });
+    expect(existsSync(join(dir.path, name, "vault", ".rg-was-started"))).toBe(true);
+    expect(running.output).not.toMatch(/"level":"(?:warn|error)"/);
+  });
 
   test("secrets come from root's files alone: a provider's key gets to the agent, Nest's own does not", async () => {
     const name = "secrets";

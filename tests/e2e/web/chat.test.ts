@@ -210,6 +210,30 @@ withBrowser("the conversation", (browser) => {
     expect(await page.getByLabel("Prompt").inputValue()).toBe("draft of the second");
   });
 
+  test("a session is made, talked in and ended, and its words are there when it is made again", async () => {
+    await using nest = testGateway();
+    await using tab = await openChat(browser(), nest);
+    const { page } = tab;
+    const make = async () => {
+      await page.getByRole("button", { name: "New session" }).click();
+      await page.getByLabel("Name of the new session").fill("Garden Plans");
+      await page.keyboard.press("Enter");
+      await until("it is shown", () => page.url() === `${nest.url}/s/garden-plans`);
+    };
+    await make();
+    await page.getByText("What shall we do?").waitFor();
+    await say(page, "@say In the garden.");
+    await page.getByText("In the garden.", { exact: true }).waitFor();
+    await idle(page);
+    await page.getByRole("link", { name: "default", exact: true }).click();
+    await page.getByText("What shall we do?").waitFor();
+    await page.getByRole("link", { name: /garden-plans/ }).hover();
+    await page.getByRole("button", { name: "End garden-plans" }).click();
+    await page.getByRole("link", { name: /garden-plans/ }).waitFor({ state: "detached" });
+    await make();
+    await page.getByText("In the garden.", { exact: true }).waitFor();
+  });
+
   test("a session that is not there is said, with a way out", async () => {
     await using nest = testGateway();
     await using tab = await browser().page();

@@ -49,16 +49,15 @@ describe("the audit catches", () => {
   });
 
   test("nothing that has rotted: every text stands in the code exactly once", () => {
-    for (const { name, edits } of MUTANTS) {
-      for (const { file, find } of edits) {
-        const text = readFileSync(join(import.meta.dir, "../../src", file), "utf8");
-        expect({ name, file, count: text.split(find).length - 1 }).toEqual({
-          name,
-          file,
-          count: 1,
-        });
-      }
-    }
+    const rotten = MUTANTS.flatMap(({ name, edits }) =>
+      edits
+        .map(({ file, find }) => {
+          const path = join(import.meta.dir, "../../src", file);
+          return { name, file, count: readFileSync(path, "utf8").split(find).length - 1 };
+        })
+        .filter(({ count }) => count !== 1),
+    );
+    expect(rotten).toEqual([]);
   });
 
   for (const mutant of chosen) {

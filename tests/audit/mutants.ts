@@ -118,7 +118,7 @@ export const MUTANTS: readonly Mutant[] = [
     'if (!lockOut.isAnyoneLocked || scope.path === "/health") return undefined;',
   ]),
   mutant("three times the guesses", "lockout.requests", [
-    "cli/gateway.ts",
+    "cli/live-settings.ts",
     "maxFailures: rateLimit.maxFailures,",
     "maxFailures: rateLimit.maxFailures * 3,",
   ]),

@@ -91,8 +91,8 @@ const ROWS: readonly Row[] = [
   },
   {
     id: "config.trusted-proxies",
-    name: "everybody is a proxy",
-    config: { server: { trustedProxies: ["0.0.0.0/0"] } },
+    name: "an IPv6 provider is a proxy",
+    config: { server: { trustedProxies: ["2001:db8::/32"] } },
   },
   {
     id: "config.trusted-proxies",

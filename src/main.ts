@@ -13,6 +13,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map<
   ["serve", async () => (await import("./cli/serve.ts")).serve],
   ["init", async () => (await import("./cli/init-command.ts")).init],
   ["attach", async () => (await import("./cli/attach.ts")).attach],
+  ["audit", async () => (await import("./cli/audit.ts")).audit],
   ["token", async () => (await import("./cli/token.ts")).token],
   ["unlock", async () => (await import("./cli/unlock.ts")).unlock],
   ["health", async () => (await import("./cli/health.ts")).health],

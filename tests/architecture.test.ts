@@ -17,9 +17,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   attach: ["agent", "auth", "clock.ts", "limit", "log"],
   http: ["agent", "attach", "auth", "clock.ts", "limit", "log", "metrics", "vault", "webhook"],
   terminal: ["attach"],
+  // From outside: it knows what is in force by attacking it, so none of the gateway's own parts but the few that no
+  // network could show.
+  audit: ["auth", "config"],
   cli: [
     "agent",
     "attach",
+    "audit",
     "auth",
     "clock.ts",
     "config",

@@ -12,7 +12,7 @@ import { defaultUrl } from "./default-url.ts";
 import { startEnvironment } from "./environment.ts";
 import { EXIT_USAGE, Exit } from "./exit.ts";
 import { onHangUp } from "./hang-up.ts";
-import { readSecretLine } from "./secret-line.ts";
+import { findToken } from "./token-source.ts";
 
 /** Longest time without a connection with `--print`, seconds. */
 const DEFAULT_WAIT_SECONDS = 30;
@@ -48,7 +48,7 @@ export async function attach(args: readonly string[]): Promise<number> {
   }
   if (values.json === true && values.print === undefined)
     throw new Exit(EXIT_USAGE, "nest attach: --json goes with --print");
-  const token = await findToken(values["token-file"], env["NEST_TOKEN"]);
+  const token = await findToken("attach", values["token-file"], env["NEST_TOKEN"]);
   // Nothing that this program might start needs it.
   delete process.env["NEST_TOKEN"];
   const client = {
@@ -129,31 +129,6 @@ function httpUrl(socket: string): string {
 function isOpenNetwork(socket: string): boolean {
   const { protocol, hostname } = new URL(socket);
   return protocol === "ws:" && !/^(?:localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
-}
-
-/** From a file, the environment, or a question: never an argument, which everyone on the machine can read. */
-async function findToken(file: string | undefined, fromEnv: string | undefined): Promise<string> {
-  const token = file === undefined ? (fromEnv ?? (await askToken())) : readTokenFile(file);
-  // What can stand in a header (RFC 6750, 2.1), so that no newline slips into one.
-  if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw new Exit(
-    EXIT_USAGE,
-    "nest attach: expected a token, found none or one with odd characters",
-  );
-}
-
-async function askToken(): Promise<string> {
-  if (process.stdin.isTTY) return readSecretLine("Token: ");
-  throw new Exit(EXIT_USAGE, "nest attach: no token. Set NEST_TOKEN, or use --token-file");
-}
-
-function readTokenFile(file: string): string {
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Exit(EXIT_USAGE, `nest attach: cannot read "${file}" (${code})`);
-  }
 }
 
 function readLocalFile(path: string): Uint8Array<ArrayBuffer> | undefined {

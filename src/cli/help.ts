@@ -37,6 +37,29 @@ The terminal client. It takes the token from --token-file, from NEST_TOKEN, or a
 
 Exit codes of --print: 0 done, 1 failed, 2 wrong use, 3 stopped, 4 no connection, 5 refused.`,
   },
+  audit: {
+    summary: "attack a running Nest and its config, harmlessly, and report",
+    text: `Usage: nest audit [URL] [--config FILE] [--only LIST] [--skip LIST] [--json|--sarif]
+       nest audit --config FILE
+       nest audit --explain ID
+
+Carries out the attacks of the threat model (docs/threat-model.md) against URL and the config, and tells which of them
+Nest withstands. Nothing is left behind, and nobody is disturbed. The token comes as with nest attach.
+
+  URL                default: where ./config.yaml says that Nest listens, else http://127.0.0.1:8484
+  --config FILE      the config; without a URL it alone is looked at (default: ./config.yaml, if it is there)
+  --token-file FILE  a file that holds the owner's token; without a token some checks are skipped
+  --connect ADDRESS  connect there instead of where the URL's name leads: 127.0.0.1 for a proxy on this machine
+  --only LIST        ids, groups (config, live, surroundings) or what ids begin with, such as lockout
+  --skip LIST        all but these
+  --list             ids and titles of all checks
+  --explain ID       the attack, what was published about it, the fix
+  --json             the report as JSON
+  --sarif            the report as SARIF 2.1.0
+  --yes              don't ask before guesses that lock out the address that you come from
+
+Exit codes: 0 all that ran held, 1 something fell, 2 something could not run.`,
+  },
   token: {
     summary: "print a new token, hash one, or edit those of the config",
     text: `Usage: nest token [--hash]

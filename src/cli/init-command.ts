@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { createInterface } from "node:readline/promises";
+import { auditConfig } from "./audit.ts";
 import { parseCommandLine } from "./commands.ts";
 import { DEFAULT_CONFIG } from "./config-file.ts";
+import { isConfirmed } from "./confirm.ts";
 import { EXIT_USAGE, Exit } from "./exit.ts";
 import { createConfig } from "./init.ts";
 import { print } from "./print.ts";
@@ -17,7 +18,8 @@ export async function init(args: readonly string[]): Promise<number> {
   const file = values.config ?? DEFAULT_CONFIG;
   if (existsSync(file))
     throw new Exit(EXIT_USAGE, `Cannot make "${file}": it exists, and nothing was changed`);
-  if (values.yes !== true && process.stdin.isTTY && !(await isConfirmed(file))) return 1;
+  const question = `Write ${file} with a new token, and a vault beside it? [Y/n] `;
+  if (values.yes !== true && process.stdin.isTTY && !(await isConfirmed(question, true))) return 1;
   const { configFile, vault, token } = createConfig(file);
   print(`config  ${configFile}`);
   print(`vault   ${vault}`);
@@ -26,18 +28,9 @@ export async function init(args: readonly string[]): Promise<number> {
   print(
     "The token is shown this once; the config keeps only its hash. Whoever has it runs commands here.",
   );
+  print("");
+  print(await auditConfig(file));
+  print("");
   print("Next: nest serve");
   return 0;
-}
-
-async function isConfirmed(file: string): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await terminal.question(
-      `Write ${file} with a new token, and a vault beside it? [Y/n] `,
-    );
-    return /^(?:y|yes|)$/i.test(answer.trim());
-  } finally {
-    terminal.close();
-  }
 }

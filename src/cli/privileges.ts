@@ -57,6 +57,12 @@ export function requireNoPrivileges(): void {
   );
 }
 
+/** In the image, what this process could still do; `undefined` elsewhere. */
+export function privilegesHere(): string[] | undefined {
+  if (!existsSync(IMAGE_MARK)) return undefined;
+  return privilegesLeft(readFileSync("/proc/self/status", "latin1"));
+}
+
 /** prctl(2), from linux/prctl.h. */
 const PR_SET_DUMPABLE = 4;
 

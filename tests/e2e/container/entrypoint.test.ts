@@ -667,6 +667,51 @@ ${mutate('[ "$(agent_can -w /config)" = no ]', "true")}`,
     expect([direct.code, direct.stderr.includes("privileges are left")]).toEqual([2, true]);
   });
 
+  test("nest audit finds nothing to say about it; without the wall, and with IPv6, it does", async () => {
+    await using running = await cell({ env: { NEST_PROXY: "172.31.200.3" } }).started();
+    const pid = await running.nestPid();
+    const audit = async (...args: string[]) => {
+      const { stdout, stderr } = await run(
+        [
+          "nsenter",
+          `--net=${world.netns("box")}`,
+          "-t",
+          String(pid),
+          "--mount",
+          "--pid",
+          "--root",
+          `--wd=/proc/${pid}/root/`,
+          "/usr/local/bin/nest",
+          "audit",
+          "http://127.0.0.1:8484",
+          "--config=/config/config.yaml",
+          "--json",
+          ...args,
+        ],
+        { env: { HOME: "/root", NEST_TOKEN: running.token, PATH: "/usr/local/bin:/usr/bin:/bin" } },
+      );
+      expect(stderr).toBe("");
+      const { checks } = JSON.parse(stdout) as {
+        checks: { id: string; outcome: string; details: string[] }[];
+      };
+      return checks;
+    };
+    const checks = await audit();
+    expect(checks.filter(({ outcome }) => outcome === "fell" || outcome === "failed")).toEqual([]);
+    const skipped = checks.filter(({ outcome }) => outcome === "skipped").map(({ id }) => id);
+    expect(skipped.filter((id) => !id.startsWith("tls."))).toEqual([]);
+
+    await world.run("box", ["iptables", "-P", "OUTPUT", "ACCEPT"]);
+    await world.run("box", ["iptables", "-F"]);
+    await world.run("box", ["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0"]);
+    const broken = await audit("--only", "container");
+    expect(broken.filter(({ outcome }) => outcome === "fell").map(({ id }) => id)).toEqual([
+      "container.ipv6",
+      "container.egress",
+    ]);
+    await world.run("box", ["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"]);
+  });
+
   test("every script is clean to shellcheck, those of the image as POSIX sh", async () => {
     const scripts = ["entrypoint.sh", "run.sh", "nix.sh", "nest"].map((name) =>
       join(SCRIPTS, name),

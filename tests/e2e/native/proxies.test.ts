@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { TOKEN, testGateway } from "../../support/gateway.ts";
+import { bareEnv, nest } from "../../support/nest-process.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { until } from "../../support/until.ts";
 import { missing, must, tellSkipped } from "../container/run.ts";
@@ -50,6 +51,51 @@ describe.skipIf(needs !== "").each(PROXIES.slice())(
       expect(await status(...neighbour, `${url}/api/status`)).toBe("200");
       expect(gateway.logged("lockout_start").map(({ address }) => address)).toEqual(["127.0.0.2"]);
     }, 60_000);
+  },
+);
+
+describe.skipIf(needs !== "").each([...PROXIES, CONTAINER])(
+  "nest audit through $name",
+  ({ name, prepare }) => {
+    test("finds nothing to say about Nest, and sees what the proxy does", async () => {
+      await using gateway = testGateway({
+        config: { server: { trustedProxies: ["127.0.0.1"], hosts: [NAME] } },
+      });
+      await using proxy = await startProxy(prepare, gateway.port);
+      const audit = (url: string, ...args: string[]) =>
+        nest(
+          [
+            "audit",
+            url,
+            "--json",
+            "--connect",
+            "127.0.0.1",
+            "--config",
+            join(gateway.dir, "config.yaml"),
+            ...args,
+          ],
+          {
+            cwd: gateway.dir,
+            env: bareEnv(gateway.dir, { NEST_TOKEN: TOKEN, NODE_EXTRA_CA_CERTS: proxy.caFile }),
+          },
+        );
+      // Only the container's Caddy is told how long it may wait for a request; others have a minute, or no limit.
+      const slow = name === CONTAINER.name ? [] : ["--skip", "slow"];
+      const { stdout, stderr } = await audit(proxy.url, "--only", "live,tls", ...slow);
+      expect(stderr).toBe("");
+      const { checks } = JSON.parse(stdout) as {
+        checks: { id: string; outcome: string; details: string[] }[];
+      };
+      const not = checks.filter(({ outcome }) => outcome !== "held");
+      // nginx passes the name on without its port, which only matters where it is not the usual one, as here.
+      const port =
+        "origin.attach: a socket for Nest's own page: 403, expected 101 (does the proxy set X-Forwarded-Proto?)";
+      expect(not.map(({ id, details }) => `${id}: ${details.join("; ")}`)).toEqual([
+        "request.smuggling: the proxy decides where requests end: run it against Nest itself",
+        ...(name === "nginx" ? [port] : []),
+        "tls.redirect: only for https on its usual port",
+      ]);
+    }, 90_000);
   },
 );
 

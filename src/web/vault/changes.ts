@@ -1,6 +1,6 @@
 import { closeSide, navigate, openNote } from "../app/router.ts";
 import { toast } from "../app/toasts.tsx";
-import { move, moveBeside, trash, trashedFrom, wordsFor } from "./files.ts";
+import { move, moveBeside, sweepTrash, trash, trashedFrom, wordsFor } from "./files.ts";
 import { refreshFolderOf } from "./folders.ts";
 
 /** Into the trash, with a way back at hand. */
@@ -25,6 +25,7 @@ export async function trashWithUndo(path: string): Promise<void> {
 export async function restore(lies: string, path: string): Promise<boolean> {
   try {
     const to = await moveBeside(lies, path);
+    await sweepTrash(lies);
     refreshFolderOf(to);
     toast(
       to === path ? `${path} is back.` : `Something is at ${path} by now: it is back as ${to}.`,

@@ -34,13 +34,6 @@ export function Conflict({ of: note }: { of: Note }) {
           <button class="button" disabled={isBusy} onClick={() => void note.choose("both")}>
             Keep both
           </button>
-          <button
-            class="button quiet"
-            disabled={isBusy}
-            onClick={() => (note.isComparing.value = false)}
-          >
-            Back to writing
-          </button>
         </div>
         <p class="problem" role="alert">
           {note.problem.value}

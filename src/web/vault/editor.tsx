@@ -81,6 +81,7 @@ function makeView(note: Note, host: HTMLElement): EditorView {
           "aria-label": `Text of ${note.path}`,
           spellcheck: isMarkdown ? "true" : "false",
           autocapitalize: "sentences",
+          tabindex: "0",
         }),
         placeholder("Write…"),
         changeMarks(),

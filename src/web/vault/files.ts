@@ -144,6 +144,17 @@ export function joined(folder: string, name: string): string {
   return folder === "" ? name : `${folder}/${name}`;
 }
 
+/** Takes away the folders that were the way to a thing in the trash, as far as nothing is in them any more. */
+export async function sweepTrash(lies: string): Promise<void> {
+  const names = lies.split("/").slice(0, -1);
+  try {
+    for (; names.length > 1; names.pop())
+      await api(`${addressOfFile(names.join("/"))}?permanent=true`, { method: "DELETE" });
+  } catch {
+    // Something is in it, or it is gone.
+  }
+}
+
 /** The path that a thing in the trash had, with the part that tells when it was deleted. */
 export function trashedFrom(path: string): { id: string; path: string } | undefined {
   const [trashFolder, id, ...names] = path.split("/");

@@ -122,6 +122,13 @@ function ReadButtons({ of: note }: { of: Note }) {
 
 function EditButtons({ of: note }: { of: Note }) {
   const { isDirty } = note;
+  if (note.isComparing.value) {
+    return (
+      <button class="button quiet" onClick={() => (note.isComparing.value = false)}>
+        Back to writing
+      </button>
+    );
+  }
   const isNew = note.base.value.etag === undefined;
   const isSaving = note.isSaving.value;
   return (

@@ -30,8 +30,13 @@ const DRAGGED = "application/x-nest-path";
 /** Letters typed within so long belong together, ms. */
 const TYPED_MS = 800;
 
-/** The vault's folders and files: what can be made above, the tree below, only what is seen of it being drawn. */
-export function VaultTree() {
+/**
+ * The vault's folders and files: what can be made above, the tree below, only what is seen of it being drawn.
+ *
+ * @param isPage - it is all that is shown, and not part of the rail
+ */
+export function VaultTree({ isPage = false }: { isPage?: boolean }) {
+  const Heading = isPage ? "h1" : "h2";
   const asked = useSignal<Asked | undefined>(undefined);
   const picker = useRef<HTMLInputElement>(null);
   const into = useSignal("");
@@ -42,7 +47,7 @@ export function VaultTree() {
   return (
     <>
       <header class="tree-head">
-        <h2 class="rail-title">Vault</h2>
+        <Heading class="rail-title">Vault</Heading>
         <button
           class="icon-button small"
           aria-label="New note"

@@ -144,14 +144,16 @@ export function joined(folder: string, name: string): string {
   return folder === "" ? name : `${folder}/${name}`;
 }
 
-/** Takes away the folders that were the way to a thing in the trash, as far as nothing is in them any more. */
+/** Takes away what is left of a place in the trash, if that is nothing but the folders of the way to it. */
 export async function sweepTrash(lies: string): Promise<void> {
-  const names = lies.split("/").slice(0, -1);
+  const place = lies.split("/").slice(0, 2).join("/");
   try {
-    for (; names.length > 1; names.pop())
-      await api(`${addressOfFile(names.join("/"))}?permanent=true`, { method: "DELETE" });
+    for await (const entries of listPages(place, { depth: 64, hidden: true })) {
+      if (entries.some(({ type }) => type !== "dir")) return;
+    }
+    await deleteForGood(place);
   } catch {
-    // Something is in it, or it is gone.
+    // It is gone, or stays.
   }
 }
 
@@ -169,6 +171,14 @@ export async function keepInTrash(path: string, text: string): Promise<string> {
   const lies = `${TRASH}/${id}/${trashedFrom(path)?.path ?? path}`;
   await putFile(lies, text, undefined);
   return lies;
+}
+
+/** Characters that turn the text around them, so that `gpj.exe` reads `exe.jpg`. */
+const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A name as it is shown: nothing in it hides what it is. */
+export function visible(name: string): string {
+  return name.replaceAll(TURNING, "\ufffd");
 }
 
 /** What can't be a path, in words; `undefined` = it may be one. */

@@ -1,6 +1,7 @@
 import { FileText, Folder as FolderIcon } from "lucide";
 import { Link } from "../app/link.tsx";
 import { Icon } from "../view/icon.tsx";
+import { visible } from "./files.ts";
 import { folder } from "./folders.ts";
 
 /** Entries drawn at most; the tree has them all. */
@@ -18,7 +19,7 @@ export function FolderView({ path }: { path: string }) {
           <li key={at}>
             <Link class="rail-link" to={{ kind: "note", path: at }}>
               <Icon of={type === "dir" ? FolderIcon : FileText} size={16} />
-              <span class="ellipsis">{name}</span>
+              <span class="ellipsis">{visible(name)}</span>
             </Link>
           </li>
         ))}

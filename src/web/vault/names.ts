@@ -22,16 +22,19 @@ export const names = signal<Names>(EMPTY);
 let paths = new Set<string>();
 let reading: AbortController | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
+/** They may have changed; they are read again when somebody needs them, and not before. */
+let isStale = false;
 
 /** Begins to read them, if nobody has. */
 export function needNames(): void {
-  if (reading === undefined) void read();
+  if (reading === undefined || isStale) void read();
 }
 
 async function read(): Promise<void> {
   reading?.abort();
   const abort = new AbortController();
   reading = abort;
+  isStale = false;
   const found = new Set<string>();
   try {
     for await (const entries of listPages("", { depth: 64, signal: abort.signal })) {
@@ -67,25 +70,21 @@ function keyOf(path: string): string {
 
 onVaultChanges((changes, isMore) => {
   if (reading === undefined) return;
-  if (isMore) {
-    clearTimeout(timer);
-    timer = setTimeout(() => void read(), GATHERED_MS);
-    return;
-  }
-  const isShown = (path: string) => !/(?:^|\/)\./.test(path);
+  if (isMore || !names.peek().isWhole) isStale = true;
   let isOther = false;
   for (const { path, kind } of changes) {
     if (kind === "removed") isOther = paths.delete(path) || isOther;
-    else if (kind === "created" && isShown(path)) isOther = true;
+    else if (kind === "created" && !/(?:^|\/)\./.test(path)) {
+      // What was made may be a folder, which is not told; few of them have an ending.
+      if (/\.\w{1,12}$/.test(path) && paths.size < MAX_PATHS) {
+        paths.add(path);
+        isOther = true;
+      } else isStale = true;
+    }
   }
-  // What was made may be a folder, which a frame does not tell: it is asked for.
-  if (!isOther) return;
+  if (!isOther || !names.peek().isWhole) return;
   clearTimeout(timer);
-  timer = setTimeout(() => {
-    const made = changes.some(({ kind }) => kind === "created");
-    if (made) void read();
-    else publish(paths, true);
-  }, GATHERED_MS);
+  timer = setTimeout(() => publish(paths, true), GATHERED_MS);
 });
 
 // The next one to sign in may see another vault.

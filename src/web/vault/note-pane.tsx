@@ -8,7 +8,7 @@ import { Icon } from "../view/icon.tsx";
 import { lazy } from "../view/lazy.tsx";
 import { BytesView } from "./bytes-view.tsx";
 import { Conflict } from "./compare.tsx";
-import { partsOf, TRASH, trashedFrom } from "./files.ts";
+import { partsOf, TRASH, trashedFrom, visible } from "./files.ts";
 import { FolderView } from "./folder-view.tsx";
 import { Menu } from "./menu.tsx";
 import { changedLines } from "./line-changes.ts";
@@ -66,7 +66,7 @@ function OneNote({ path }: { path: string }) {
   const trashed = trashedFrom(path);
   return (
     <>
-      <SideHead title={partsOf(path).name}>
+      <SideHead title={visible(partsOf(path).name)}>
         {isEditing && <EditButtons of={note} />}
         {!isEditing && shown.kind === "text" && <ReadButtons of={note} />}
         {isThere && trashed === undefined && !isEditing && (

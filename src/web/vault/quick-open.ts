@@ -1,6 +1,6 @@
 import type { Command } from "../app/commands.ts";
 import { navigate } from "../app/router.ts";
-import { partsOf } from "./files.ts";
+import { partsOf, visible } from "./files.ts";
 import { names, needNames } from "./names.ts";
 import { recentNotes } from "./recent.ts";
 
@@ -33,8 +33,8 @@ function commandOf(path: string): Command {
   const { folder, name } = partsOf(path);
   return {
     id: `file:${path}`,
-    title: name.replace(/(.)\.md$/i, "$1"),
-    detail: folder,
+    title: visible(name.replace(/(.)\.md$/i, "$1")),
+    detail: visible(folder),
     run: () => navigate({ kind: "note", path }),
   };
 }

@@ -17,7 +17,7 @@ export function ReadView({ of: note }: { of: Note }) {
   if (!/^\.(?:md|markdown|mdx)$/i.test(ending)) {
     return (
       <div class="pane-scroll page plain-page" tabIndex={0}>
-        {text === "" ? <Empty /> : <CodeBlock text={text} language={ending.slice(1) || "txt"} />}
+        {text === "" ? <Empty /> : <Plain text={text} ending={ending.slice(1).toLowerCase()} />}
       </div>
     );
   }
@@ -29,6 +29,11 @@ export function ReadView({ of: note }: { of: Note }) {
       <Backlinks path={path} />
     </div>
   );
+}
+
+function Plain({ text, ending }: { text: string; ending: string }) {
+  if (!/^(?:txt|text|log|)$/.test(ending)) return <CodeBlock text={text} language={ending} />;
+  return <pre class="plain-text">{text}</pre>;
 }
 
 function MarkdownPage({

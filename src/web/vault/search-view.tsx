@@ -3,7 +3,7 @@ import { useEffect, useId } from "preact/hooks";
 import { Link } from "../app/link.tsx";
 import { navigate } from "../app/router.ts";
 import { SideHead } from "../app/side-head.tsx";
-import { wordsFor } from "./files.ts";
+import { visible, wordsFor } from "./files.ts";
 import { findText, type Found, type Match } from "./search.ts";
 
 /** Waited for the next letter, ms. */
@@ -79,7 +79,7 @@ export function SearchView({ query: start }: { query: string }) {
             <li key={path}>
               <Link class="hit" to={{ kind: "note", path }}>
                 <span class="hit-path">
-                  <Marked text={path} query={found.value?.query ?? ""} />
+                  <Marked text={visible(path)} query={found.value?.query ?? ""} />
                 </span>
                 {lines.slice(0, 5).map(({ line, text }) => (
                   <span key={line} class="hit-line">

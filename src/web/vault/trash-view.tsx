@@ -6,7 +6,15 @@ import { Modal } from "../app/modal.tsx";
 import { SideHead } from "../app/side-head.tsx";
 import { toast } from "../app/toasts.tsx";
 import { restore } from "./changes.ts";
-import { deleteForGood, type Entry, listPages, TRASH, trashedFrom, wordsFor } from "./files.ts";
+import {
+  deleteForGood,
+  type Entry,
+  listPages,
+  TRASH,
+  trashedFrom,
+  visible,
+  wordsFor,
+} from "./files.ts";
 
 /** One thing that was deleted. */
 interface Trashed {
@@ -50,7 +58,7 @@ export function TrashView() {
           {shown?.slice(0, MAX_SHOWN).map((item) => (
             <li key={item.lies} class="list-row">
               <span class="list-main">
-                <Link to={{ kind: "note", path: item.lies }}>{item.path}</Link>
+                <Link to={{ kind: "note", path: item.lies }}>{visible(item.path)}</Link>
                 <span class="dim small">
                   {item.isFolder ? "Folder, " : ""}
                   {item.when?.toLocaleString() ?? "some time ago"}

@@ -16,7 +16,7 @@ import { Link } from "../app/link.tsx";
 import { navigate, openNote } from "../app/router.ts";
 import { Icon } from "../view/icon.tsx";
 import { trashWithUndo } from "./changes.ts";
-import { type Entry, joined, move, partsOf, TRASH, wordsFor } from "./files.ts";
+import { type Entry, joined, move, partsOf, TRASH, visible, wordsFor } from "./files.ts";
 import { folder, refreshFolderOf, reveal, setOpen, type TreeRow, treeRows } from "./folders.ts";
 import { Menu } from "./menu.tsx";
 import { type Asked, AskedDialog } from "./name-dialog.tsx";
@@ -400,5 +400,5 @@ function iconOf({ name, type }: Entry) {
 
 /** Notes without their ending, as people call them. */
 function shownName({ name, type }: Entry): string {
-  return type === "file" && name.length > 3 ? name.replace(/\.md$/i, "") : name;
+  return visible(type === "file" && name.length > 3 ? name.replace(/\.md$/i, "") : name);
 }

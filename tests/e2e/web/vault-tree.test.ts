@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { testGateway } from "../../support/gateway.ts";
@@ -161,18 +161,62 @@ withBrowser("the vault's tree", (browser) => {
     expect(await stored(nest, "a.txt")).toBe("there before");
     expect(await stored(nest, "a 2.txt")).toBe("new");
     await page.getByRole("button", { name: "Seen" }).click();
-    // A drop as a browser makes it: a folder is picked, since no script can make one to drop.
-    await page.evaluate(() => {
-      const data = new DataTransfer();
-      data.items.add(new File(["dropped"], "drop.txt"));
-      const target = document.querySelector(".tree-box") as HTMLElement;
-      for (const type of ["dragover", "drop"])
-        target.dispatchEvent(
-          new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }),
-        );
-    });
-    await until("it is stored", async () => (await stored(nest, "drop.txt")) === "dropped");
+    // A folder from outside, as the system drops it.
+    const outside = join(nest.dir, "outside", "holiday");
+    mkdirSync(join(outside, "day 1"), { recursive: true });
+    mkdirSync(join(outside, "empty"));
+    writeFileSync(join(outside, "plan.txt"), "the plan");
+    writeFileSync(join(outside, "day 1", "log.txt"), "rain");
+    const box = await page.locator(".tree-box").boundingBox();
+    const devtools = await tab.context.newCDPSession(page);
+    for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+      await devtools.send("Input.dispatchDragEvent", {
+        type,
+        x: (box?.x ?? 0) + 40,
+        y: (box?.y ?? 0) + (box?.height ?? 0) - 20,
+        data: { items: [], files: [outside], dragOperationsMask: 1 },
+      });
+    }
+    await until(
+      "all is stored",
+      async () => (await stored(nest, "holiday/day 1/log.txt")) === "rain",
+    );
+    await until(
+      "all is stored",
+      async () => (await stored(nest, "holiday/plan.txt")) === "the plan",
+    );
+    await until("the empty one, too", () =>
+      existsSync(join(nest.dir, "vault", "holiday", "empty")),
+    );
+    await page.getByRole("treeitem", { name: "holiday" }).waitFor();
     expect(tab.errors.filter((text) => !/41[23]/.test(text))).toEqual([]);
+  });
+
+  test("an upload says how far it is, and can be stopped", async () => {
+    await using nest = testGateway();
+    await using tab = await openChat(browser(), nest);
+    const { page } = tab;
+    await page.getByText("Nothing is here yet.").waitFor();
+    const { promise: go, resolve } = Promise.withResolvers<void>();
+    await tab.context.route("**/api/files/slow*.txt", async (route) => {
+      await go;
+      await route.continue().catch(() => {});
+    });
+    const slow = (i: number) => ({
+      name: `slow${i}.txt`,
+      mimeType: "text/plain",
+      buffer: Buffer.alloc(50_000, 65),
+    });
+    await page.getByLabel("Files to upload").setInputFiles([slow(1), slow(2), slow(3), slow(4)]);
+    await page.getByRole("progressbar").waitFor();
+    await page.getByText("1 of 4").waitFor();
+    await tab.shot("upload");
+    await page.getByRole("button", { name: "Stop", exact: true }).click();
+    await page.getByRole("progressbar").waitFor({ state: "detached" });
+    resolve();
+    await page.getByLabel("Files to upload").setInputFiles([slow(5)]);
+    await page.getByRole("treeitem", { name: "slow5.txt" }).waitFor();
+    expect(await stored(nest, "slow4.txt")).toBeUndefined();
   });
 
   test("on a phone: the tree is a place of its own, a tap opens the note", async () => {

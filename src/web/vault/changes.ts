@@ -2,6 +2,7 @@ import { closeSide, navigate, openNote } from "../app/router.ts";
 import { toast } from "../app/toasts.tsx";
 import { move, moveBeside, sweepTrash, trash, trashedFrom, wordsFor } from "./files.ts";
 import { refreshFolderOf } from "./folders.ts";
+import { moveDrafts } from "./note-draft.ts";
 
 /** Into the trash, with a way back at hand. */
 export async function trashWithUndo(path: string): Promise<void> {
@@ -42,6 +43,7 @@ export async function restore(lies: string, path: string): Promise<boolean> {
 /** To another name or folder; what is open goes with it. @throws {ApiError} */
 export async function moveTo(from: string, to: string): Promise<void> {
   await move(from, to);
+  moveDrafts(from, to);
   refreshFolderOf(from);
   refreshFolderOf(to);
   const open = openNote.value;

@@ -65,6 +65,24 @@ export function clearDraft(path: string, text: string): void {
   }
 }
 
+/** Drafts go along when a note or folder gets another path. */
+export function moveDrafts(from: string, to: string): void {
+  try {
+    for (const key of Object.keys(localStorage)) {
+      if (!key.startsWith(PREFIX)) continue;
+      const slash = key.indexOf("/", PREFIX.length);
+      const path = key.slice(slash + 1);
+      if (path !== from && !path.startsWith(`${from}/`)) continue;
+      const kept = localStorage.getItem(key);
+      if (kept === null) continue;
+      localStorage.removeItem(key);
+      localStorage.setItem(key.slice(0, slash + 1) + to + path.slice(from.length), kept);
+    }
+  } catch {
+    // Forbidden: then there are none.
+  }
+}
+
 function isDraftOf(key: string, path: string): boolean {
   if (!key.startsWith(PREFIX)) return false;
   const rest = key.slice(PREFIX.length);

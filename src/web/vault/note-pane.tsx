@@ -124,7 +124,11 @@ function EditButtons({ of: note }: { of: Note }) {
   const { isDirty } = note;
   if (note.isComparing.value) {
     return (
-      <button class="button quiet" onClick={() => (note.isComparing.value = false)}>
+      <button
+        class="button quiet"
+        disabled={note.isSaving.value}
+        onClick={() => (note.isComparing.value = false)}
+      >
         Back to writing
       </button>
     );

@@ -126,6 +126,8 @@ export class Note implements Disposable {
     if (text !== undefined && this.isDirty && text.trim() !== "") {
       try {
         await keepInTrash(this.path, text);
+        // What was typed meanwhile stays.
+        if (this.draft.value !== text) return;
         toast("Your unsaved words lie in the trash.");
       } catch (error) {
         this.problem.value = `Nothing was thrown away: ${wordsFor(error)}`;
@@ -200,6 +202,8 @@ export class Note implements Disposable {
     } finally {
       this.isSaving.value = false;
     }
+    // What came meanwhile.
+    await this.refresh();
   }
 
   /** Takes back what is marked as changed. */
@@ -222,7 +226,7 @@ export class Note implements Disposable {
     try {
       const etag = await putFile(this.path, to, this.base.value.etag);
       this.#mark(undefined);
-      this.#take({ text: to, etag });
+      this.#saved({ text: to, etag });
       done();
     } catch (error) {
       const hasChanged = error instanceof ApiError && error.status === 412;

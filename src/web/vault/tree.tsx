@@ -15,8 +15,8 @@ import { useEffect, useId, useRef } from "preact/hooks";
 import { Link } from "../app/link.tsx";
 import { navigate, openNote } from "../app/router.ts";
 import { Icon } from "../view/icon.tsx";
-import { trashWithUndo } from "./changes.ts";
-import { type Entry, joined, move, partsOf, TRASH, visible, wordsFor } from "./files.ts";
+import { moveTo, trashWithUndo } from "./changes.ts";
+import { type Entry, joined, partsOf, TRASH, visible, wordsFor } from "./files.ts";
 import { folder, refreshFolderOf, reveal, setOpen, type TreeRow, treeRows } from "./folders.ts";
 import { Menu } from "./menu.tsx";
 import { type Asked, AskedDialog } from "./name-dialog.tsx";
@@ -217,12 +217,8 @@ function Rows({ ask, pick }: { ask: (what: Asked) => void; pick: (folder: string
     }
     const to = joined(target, partsOf(from).name);
     if (to === from || target === from || target.startsWith(`${from}/`)) return;
-    await move(from, to).then(
-      () => {
-        refreshFolderOf(from);
-        refreshFolderOf(to);
-        toast(`Moved to ${to}.`, { label: "Undo", run: () => void moveBack(to, from) });
-      },
+    await moveTo(from, to).then(
+      () => toast(`Moved to ${to}.`, { label: "Undo", run: () => void moveBack(to, from) }),
       (error) => toast(`Not moved: ${wordsFor(error)}`),
     );
   }
@@ -308,13 +304,7 @@ function Rows({ ask, pick }: { ask: (what: Asked) => void; pick: (folder: string
 }
 
 async function moveBack(from: string, to: string): Promise<void> {
-  try {
-    await move(from, to);
-    refreshFolderOf(from);
-    refreshFolderOf(to);
-  } catch (error) {
-    toast(`Not moved: ${wordsFor(error)}`);
-  }
+  await moveTo(from, to).catch((error) => toast(`Not moved: ${wordsFor(error)}`));
 }
 
 function Row({

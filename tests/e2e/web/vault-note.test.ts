@@ -115,10 +115,37 @@ withBrowser("a note", (browser) => {
     await openEditor(page);
     await fill(nest, { "a.md": "one\n2\nthree\n" });
     await page.locator(".cm-changed", { hasText: "2" }).waitFor();
+    await page.getByRole("button", { name: "Undo", exact: true }).click();
+    await page.locator(".cm-line", { hasText: "two" }).waitFor();
     await page.getByText("Saved", { exact: true }).waitFor();
+    expect(await stored(nest, "a.md")).toBe("one\ntwo\nthree\n");
+    await fill(nest, { "a.md": "one\n2\nthree\n" });
+    await page.locator(".cm-changed", { hasText: "2" }).waitFor();
+    await page.getByText("Saved", { exact: true }).waitFor();
+    await page.locator(".cm-content").focus();
     await page.keyboard.type("four");
     await page.keyboard.press("Control+s");
     await until("it is stored", async () => (await stored(nest, "a.md")) === "one\n2\nthree\nfour");
+  });
+
+  test("unsaved words go along when the note gets another name", async () => {
+    await using nest = testGateway();
+    await fill(nest, { "a.md": "first\n", "folder/b.md": "" });
+    await using tab = await openVault(browser(), nest, "a.md");
+    const { page } = tab;
+    await openEditor(page);
+    await page.keyboard.type("unsaved words");
+    await page.getByText("Not saved").waitFor();
+    await page
+      .getByRole("treeitem", { name: "a.md" })
+      .dragTo(page.getByRole("treeitem", { name: "folder" }));
+    await page.getByText("Moved to folder/a.md.").waitFor();
+    await page.locator(".cm-content", { hasText: "unsaved words" }).waitFor();
+    expect(page.url()).toBe(`${nest.url}/v/folder/a.md`);
+    await page.keyboard.press("Control+s");
+    await page.getByText("Saved", { exact: true }).waitFor();
+    expect(await stored(nest, "folder/a.md")).toBe("first\nunsaved words");
+    expect(await stored(nest, "a.md")).toBeUndefined();
   });
 
   test("that is removed elsewhere can be written anew from what was on the screen", async () => {

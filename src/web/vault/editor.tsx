@@ -17,7 +17,7 @@ import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view
 import { tags } from "@lezer/highlight";
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { changeMarks, setMarks } from "./editor-marks.ts";
+import { changeMarks, frontMatter, setMarks } from "./editor-marks.ts";
 import { changedLines } from "./line-changes.ts";
 import type { Note } from "./note.ts";
 
@@ -87,7 +87,7 @@ function makeView(note: Note, host: HTMLElement): EditorView {
         changeMarks(),
         colours(),
         look,
-        isMarkdown ? markdown : [],
+        isMarkdown ? [markdown, frontMatter()] : [],
         keymap.of([
           { key: "Mod-s", preventDefault: true, run: () => (void note.save(), true) },
           { key: "Mod-Enter", preventDefault: true, run: () => (void note.finish(), true) },
@@ -183,6 +183,12 @@ const look = EditorView.theme({
   ".cm-line.cm-changed": {
     boxShadow: "inset 3px 0 0 var(--good)",
     backgroundColor: "var(--good-tint)",
+  },
+  ".cm-front, .cm-front *": {
+    fontFamily: "var(--mono)",
+    fontSize: "14px !important",
+    fontWeight: "400 !important",
+    color: "var(--dim) !important",
   },
   ".cm-cursor": { borderLeftColor: "var(--accent-strong)", borderLeftWidth: "2px" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground":

@@ -1,8 +1,8 @@
 import { computed, effect, type Signal, signal } from "@preact/signals";
 import { account } from "../account/account.ts";
-import { preference } from "../app/preference.ts";
 import { onVaultChanges } from "../chat/vault-changes.ts";
 import { type Entry, listPages, partsOf, wordsFor } from "./files.ts";
+import { keptList } from "./kept-list.ts";
 
 /** A folder as far as it has been read. */
 export interface Folder {
@@ -26,26 +26,13 @@ const MAX_OPEN = 200;
 /** Changes are gathered for so long, ms. */
 const GATHERED_MS = 200;
 
-const kept = preference("open-folders", "[]");
+const kept = keptList("open-folders", MAX_OPEN);
 /** Folders whose content is shown in the tree. */
-export const openFolders = signal<ReadonlySet<string>>(readKept());
+export const openFolders = computed<ReadonlySet<string>>(() => new Set(kept.value));
 const folders = new Map<string, Signal<Folder>>();
 const reading = new Map<string, AbortController>();
 const stale = new Set<string>();
 let timer: ReturnType<typeof setTimeout> | undefined;
-
-effect(() => {
-  kept.value = JSON.stringify([...openFolders.value].slice(-MAX_OPEN));
-});
-
-function readKept(): Set<string> {
-  try {
-    const paths = JSON.parse(kept.peek()) as unknown;
-    return new Set(Array.isArray(paths) ? paths.filter((path) => typeof path === "string") : []);
-  } catch {
-    return new Set();
-  }
-}
 
 /** A folder's content, read when it is first asked for. */
 export function folder(path: string): Signal<Folder> {
@@ -75,18 +62,18 @@ export const treeRows = computed(() => {
 });
 
 export function setOpen(path: string, isOpen: boolean): void {
-  const open = new Set(openFolders.value);
+  const open = new Set(openFolders.peek());
   if (isOpen) open.add(path);
   else open.delete(path);
-  openFolders.value = open;
+  kept.value = [...open];
 }
 
 /** Opens all folders above a path. */
 export function reveal(path: string): void {
-  const open = new Set(openFolders.value);
+  const open = new Set(openFolders.peek());
   const names = path.split("/").slice(0, -1);
   names.forEach((_, i) => open.add(names.slice(0, i + 1).join("/")));
-  openFolders.value = open;
+  kept.value = [...open];
 }
 
 /** Reads the folder anew that holds a path, and those above that may have come with it. */

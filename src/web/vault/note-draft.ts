@@ -12,27 +12,24 @@ export interface KeptDraft {
 /** Begins as the conversation's drafts do, which are all forgotten together (`chat/draft.ts`). */
 const PREFIX = `nest.draft:${BASE.pathname}:/note/`;
 
-/** Two tabs on one note keep two drafts. */
-const TAB = tabId();
+const TAB_KEY = `nest.tab:${BASE.pathname}`;
+let tab: string | undefined;
 
-function tabId(): string {
-  const made = crypto.randomUUID();
-  try {
-    const kept = sessionStorage.getItem("nest.tab") ?? made;
-    sessionStorage.setItem("nest.tab", kept);
-    return kept;
-  } catch {
-    return made;
-  }
+/** Two tabs on one note keep two drafts. */
+function thisTab(): string {
+  tab ??= sessionStorage.getItem(TAB_KEY) ?? crypto.randomUUID();
+  sessionStorage.setItem(TAB_KEY, tab);
+  return tab;
 }
 
-const keyOf = (path: string, tab = TAB) => `${PREFIX}${tab}/${path}`;
+const keyOf = (path: string) => `${PREFIX}${thisTab()}/${path}`;
 
 /** This tab's draft, or one that another has left behind. */
 export function loadDraft(path: string): KeptDraft | undefined {
   try {
-    const others = Object.keys(localStorage).filter((key) => isDraftOf(key, path));
-    for (const key of [keyOf(path), ...others]) {
+    const all = Object.keys(localStorage).filter((key) => isDraftOf(key, path));
+    if (all.length === 0) return undefined;
+    for (const key of [keyOf(path), ...all]) {
       const found = parse(localStorage.getItem(key));
       if (found !== undefined) return found;
     }
@@ -55,7 +52,7 @@ export function saveDraft(path: string, draft: KeptDraft): boolean {
 /** Forgets this tab's draft, and those of others with the same words. */
 export function clearDraft(path: string, text: string): void {
   try {
-    localStorage.removeItem(keyOf(path));
+    if (tab !== undefined) localStorage.removeItem(keyOf(path));
     for (const key of Object.keys(localStorage)) {
       if (isDraftOf(key, path) && parse(localStorage.getItem(key))?.text === text)
         localStorage.removeItem(key);

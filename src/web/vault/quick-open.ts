@@ -14,8 +14,11 @@ export async function quickOpen(query: string, signal: AbortSignal): Promise<Com
   const { paths } = names.peek();
   const wanted = query.toLowerCase().replaceAll(/\s+/g, "");
   if (wanted === "") {
-    const recent = recentNotes.peek().filter((path) => paths.has(path));
-    return recent.slice(0, MAX_FOUND).map(commandOf);
+    return recentNotes
+      .peek()
+      .filter((path) => paths.has(path))
+      .toReversed()
+      .map(commandOf);
   }
   const best: { path: string; score: number }[] = [];
   for (const path of paths) {

@@ -148,6 +148,23 @@ withBrowser("a note", (browser) => {
     expect(await stored(nest, "a.md")).toBeUndefined();
   });
 
+  test("signing out forgets drafts, and the names of what was open", async () => {
+    await using nest = testGateway();
+    await fill(nest, { "secret plans/a.md": "first\n" });
+    await using tab = await openVault(browser(), nest, "secret%20plans/a.md");
+    const { page } = tab;
+    await openEditor(page);
+    await page.keyboard.type("unsaved");
+    await page.getByText("Not saved").waitFor();
+    const kept = () => page.evaluate(() => JSON.stringify({ ...localStorage }));
+    expect(await kept()).toContain("unsaved");
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("sign out");
+    await page.keyboard.press("Enter");
+    await page.getByLabel("Token", { exact: true }).waitFor();
+    expect(await kept()).not.toMatch(/unsaved|secret/);
+  });
+
   test("that is removed elsewhere can be written anew from what was on the screen", async () => {
     await using nest = testGateway();
     await fill(nest, { "a.md": "precious\n" });

@@ -11,7 +11,9 @@ import { Rail } from "./rail.tsx";
 import { route, session, side, type Side } from "./router.ts";
 import { Toasts } from "./toasts.tsx";
 
-const VaultTree = lazy(async () => (await import("../vault/tree.tsx")).VaultTree);
+const VaultTree = lazy<{ isPage?: boolean }>(
+  async () => (await import("../vault/tree.tsx")).VaultTree,
+);
 const NotePane = lazy<{ path: string }>(
   async () => (await import("../vault/note-pane.tsx")).NotePane,
 );
@@ -54,7 +56,7 @@ export function App() {
             </section>
           )}
           <section class="pane vault-pane" aria-label="Vault">
-            {route.value.kind === "vault" && <VaultTree />}
+            {route.value.kind === "vault" && <VaultTree isPage />}
           </section>
         </main>
         <BottomBar />

@@ -35,6 +35,11 @@ export function addOwnKeys(): void {
         .filter(({ title }) => fits(query, title)),
     ),
   );
+  // In a chunk of its own: the vault's names come with it.
+  addCommands("files", async (query, signal) => {
+    const { quickOpen } = await import("../vault/quick-open.ts");
+    return quickOpen(query, signal);
+  });
 }
 
 const COMMANDS: readonly Command[] = [

@@ -33,7 +33,6 @@ export function Rail({ tree }: { tree: ComponentChildren }) {
       </Link>
       <SessionList />
       <section class="rail-section rail-tree" aria-label="Vault">
-        <h2 class="rail-title">Vault</h2>
         {tree}
       </section>
     </nav>

@@ -70,7 +70,6 @@ export class Conversation implements Disposable {
   readonly #client: AttachClient;
   /** Events that wait while the conversation is being read. */
   #held: EventFrame[] | undefined;
-  #wasAttached = false;
   readonly #nudge = () => {
     if (document.visibilityState === "visible") this.#client.nudge();
   };
@@ -232,8 +231,8 @@ export class Conversation implements Disposable {
 
   #onAttached(frame: AttachedFrame): void {
     this.isScripted.value = frame.scripted === true;
-    if (this.#wasAttached) tellVaultUnknown();
-    this.#wasAttached = true;
+    // The first time, too: a note may have been read before.
+    tellVaultUnknown();
     // A client that comes back gets the events that tell; one that begins anew is told here.
     if (!this.isLoaded.value || frame.resync || this.#held !== undefined) {
       this.isBusy.value = frame.state === "busy";

@@ -138,7 +138,7 @@ withBrowser("the conversation", (browser) => {
     await using tab = await openChat(browser(), nest);
     const { page } = tab;
     const pick = (name: string, text: string) =>
-      page.locator('input[type="file"]').setInputFiles({
+      page.locator('.chat-pane input[type="file"]').setInputFiles({
         name,
         mimeType: "text/plain",
         buffer: Buffer.from(text),

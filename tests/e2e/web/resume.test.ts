@@ -133,7 +133,10 @@ withBrowser("a connection that breaks", (browser) => {
       await nest[Symbol.asyncDispose]();
       for (const path of ["/", "/v/a/b.md"]) {
         await page.goto(nest.url + path);
-        await page.getByText(/Nest doesn't answer|Connecting/).waitFor({ state: "attached" });
+        await page
+          .getByText(/Nest doesn't answer|Connecting/)
+          .first()
+          .waitFor({ state: "attached" });
       }
       // Nothing but its own shell is kept.
       const kept = await page.evaluate(async () => {

@@ -107,8 +107,8 @@ export const MUTANTS: readonly Mutant[] = [
     "lockout.requests",
     [
       "http/app.ts",
-      "    authenticate(parts, refuse),\n  );",
-      "    authenticate(parts, refuse),\n    (scope) => (scope.principal === undefined ? lockedOut(scope) : undefined),\n  );",
+      "    authenticate(parts, refuse),\n  ];",
+      "    authenticate(parts, refuse),\n    (scope) => (scope.principal === undefined ? lockedOut(scope) : undefined),\n  ];",
     ],
     ["http/app.ts", "    lockedOut,\n    answerPreflight(", "    answerPreflight("],
   ),
@@ -169,8 +169,8 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   mutant("paths that are not there count", "lockout.not-for-others", [
     "http/app.ts",
-    'const missing = pipeline((c) => problem(c.env, "not_found"));',
-    'const missing = pipeline((c) => {\n    lockOut.fail(c.env.client.key);\n    return problem(c.env, "not_found");\n  });',
+    'app.notFound(counted(countOther, (c) => problem(c.env, "not_found")));',
+    'app.notFound((c) => {\n    lockOut.fail(c.env.client.key);\n    return problem(c.env, "not_found");\n  });',
   ]),
 
   // Requests.
@@ -268,8 +268,8 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   mutant("errors show their stack", "errors.leaks", [
     "http/app.ts",
-    "return problem(c.env, error.code, error.message, error.headers);",
-    "return problem(c.env, error.code, error.stack, error.headers);",
+    "return problem(scope, error.code, error.message, error.headers);",
+    "return problem(scope, error.code, error.stack, error.headers);",
   ]),
   mutant("errors show the system's words", "errors.leaks", [
     "vault/error.ts",

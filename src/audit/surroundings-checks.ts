@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { type Check, Skipped } from "./check.ts";
@@ -193,6 +193,8 @@ export const SURROUNDINGS_CHECKS: readonly Check[] = [
     test: "tests/audit/surroundings.test.ts",
     needs: [],
     run({ codeFolder }) {
+      // The executable is all there is of it.
+      if (!existsSync(codeFolder)) return openness(process.execPath, "write");
       return ["", "src", "src/main.ts", "package.json", "bunfig.toml"].flatMap((name) =>
         openness(join(codeFolder, name), "write"),
       );

@@ -170,7 +170,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant("paths that are not there count", "lockout.not-for-others", [
     "http/app.ts",
     'app.notFound(counted(countOther, (c) => problem(c.env, "not_found")));',
-    'app.notFound(counted(countOther, (c) => {\n    lockOut.fail(c.env.client.key);\n    return problem(c.env, "not_found");\n  }));',
+    'app.notFound((c) => {\n    lockOut.fail(c.env.client.key);\n    return problem(c.env, "not_found");\n  });',
   ]),
 
   // Requests.

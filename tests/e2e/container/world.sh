@@ -49,6 +49,8 @@ up() {
   mkdir -p "$dir"
   for name in $names; do
     ip netns add "$prefix-$name"
+    # Addresses count at once: the wait for duplicates (RFC 4862) is longer than an attempt may take.
+    in_ns "$name" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
     ipn "$name" link set lo up
   done
   in_ns host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1

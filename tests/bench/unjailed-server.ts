@@ -7,6 +7,7 @@ import { RequestScope } from "../../src/http/env.ts";
 import { ClientAddresses } from "../../src/limit/client-address.ts";
 import { LockOut } from "../../src/limit/lock-out.ts";
 import { MemoryFailureStore } from "../../src/limit/memory-failure-store.ts";
+import { RequestCounts } from "../../src/metrics/request-counts.ts";
 import { TOKEN } from "./nest.ts";
 
 /**
@@ -23,7 +24,7 @@ const unjailed = {
   },
 };
 
-const log = { debug() {}, info() {}, warn() {}, error() {}, security() {} };
+const log = { audit() {}, debug() {}, info() {}, warn() {}, error() {}, security() {} };
 const limits = { maxFailures: 10, windowMs: 60_000, maxAddresses: 1000 };
 const owner = { name: "owner", digest: digestOf(TOKEN), scopes: new Set(SCOPES) };
 const app = createApp({
@@ -35,6 +36,13 @@ const app = createApp({
   log,
   clock: systemClock,
   vault: unjailed,
+  requests: new RequestCounts(),
+  webhooks: { source: () => undefined },
+  webhookOutcomes: { count() {} },
+  metrics: () => "",
+  browsers: {},
+  workspace: async () => ({ files: new Map(), shell: "" }),
+  sessions: { has: () => false },
 } as unknown as Parameters<typeof createApp>[0]);
 const settings = {
   hosts: new Set<string>(),

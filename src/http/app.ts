@@ -78,9 +78,9 @@ const FILE_PATHS = [
 /** The whole gateway as one fetch handler. Its bindings are the {@link RequestScope} of each request. */
 export function createApp(parts: AppParts): Hono<NestEnv> {
   const { log, lockOut, requests, webhooks, clock, authenticator, sessions } = parts;
-  // Routed by the very path that the steps have seen.
   const files = { ...parts, callerOf: callerFor(log, authenticator), auditOf: auditorFor(log) };
 
+  // Routed by the very path that the steps have seen.
   const app = new Hono<NestEnv>({
     getPath: (_, bound) => (bound as { env: RequestScope }).env.path,
   });
